@@ -1,0 +1,143 @@
+#pragma once
+// One ELF file and its debug information, on top of libdw. Speaks FileAddr values (ELF virtual addresses) only.
+// This header is the room's face: nothing of elfutils appears in it. Inside the room, `sym/dwarf_handle.hpp` opens a
+// DieRef. Thread: const members may be called from the loop's thread only (libdw is not thread-safe per Dwarf).
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/words/addr.hpp"
+#include "proto/words/ids.hpp"
+#include "proto/words/result.hpp"
+
+namespace trapline::sym {
+
+class Module;
+
+// A DIE of one module: an offset in its .debug_info (or .debug_types). Cheap to copy; valid as long as the module
+// lives.
+struct DieRef {
+  const Module* module = nullptr;
+  std::uint64_t offset = 0;
+  bool alternate = false;  // in the dwz file (.gnu_debugaltlink)
+  explicit operator bool() const { return module != nullptr; }
+  bool operator==(const DieRef&) const = default;
+};
+
+struct FileRange {  // half open, file addresses
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  bool contains(std::uint64_t at) const { return begin <= at && at < end; }
+  bool operator==(const FileRange&) const = default;
+};
+
+struct SearchOptions {
+  std::vector<std::string> debug_dirs{"/usr/lib/debug"};
+  std::string root;  // prefix for the target's mount namespace: "/proc/PID/root" or ""
+};
+
+struct Segment {
+  FileRange range;
+  std::uint64_t file_offset = 0;
+  bool executable = false;
+  bool writable = false;
+};
+
+struct ElfSymbol {
+  std::string name;  // as in the file (mangled), without @version
+  std::uint64_t address = 0;
+  std::uint64_t size = 0;
+  bool function = false;
+  bool global = false;
+};
+
+struct LineRow {
+  std::uint64_t address = 0;
+  std::uint64_t end = 0;  // address of the next row
+  std::string_view file;  // absolute; lives as long as the module
+  Line line;
+  std::uint32_t column = 0;
+  bool is_statement = true;
+  bool prologue_end = false;
+  bool epilogue_begin = false;
+  bool end_sequence = false;
+};
+
+struct LineMatch {
+  std::uint64_t address = 0;
+  std::string_view file;
+  Line line;
+  std::uint32_t column = 0;
+  DieRef function;  // the concrete function or inlined instance that holds it
+};
+
+struct Function {
+  DieRef die;        // concrete DW_TAG_subprogram; none for one known from ELF symbols only
+  std::string name;  // demangled, with namespaces, without parameters: "ns::Class::run"
+  std::string linkage_name;
+  std::uint64_t entry = 0;
+  std::vector<FileRange> ranges;
+};
+
+struct InlineScope {  // innermost first; the last is the concrete function
+  DieRef die;
+  std::string name;
+  std::string_view call_file;  // where the *outer* level calls this one
+  Line call_line;
+  std::uint32_t call_column = 0;
+  std::vector<FileRange> ranges;
+};
+
+class Module {
+ public:
+  virtual ~Module() = default;
+  // Errors: not_found, bad_debug_info (no ELF, 32 bit, other machine), os. Missing or broken DWARF is no error:
+  // has_debug_info() is false and debug_problem() says why.
+  static Result<std::shared_ptr<const Module>> open(const std::string& path, ModuleId id, const SearchOptions& options);
+  // From memory (the vdso).
+  static Result<std::shared_ptr<const Module>> from_image(std::vector<std::byte> image, std::string name, ModuleId id);
+
+  virtual ModuleId id() const = 0;
+  virtual const std::string& path() const = 0;
+  virtual std::string build_id() const = 0;  // hex, may be empty
+  virtual bool position_independent() const = 0;
+  virtual std::uint64_t entry() const = 0;
+  virtual std::span<const Segment> segments() const = 0;
+  virtual bool has_symbols() const = 0;
+  virtual bool has_debug_info() const = 0;
+  virtual std::string debug_file() const = 0;  // empty: in the file itself
+  virtual std::string debug_problem() const = 0;
+  virtual bool optimized() const = 0;                                         // by DW_AT_producer
+  virtual std::optional<FileRange> section(std::string_view name) const = 0;  // ".plt", ".plt.sec", ".init" ...
+
+  virtual std::optional<ElfSymbol> symbol_at(std::uint64_t at) const = 0;  // covering, or nearest below without size
+  virtual std::vector<ElfSymbol> symbols_named(
+      std::string_view name) const = 0;  // mangled or demangled without parameters
+  virtual std::optional<LineRow> line_at(std::uint64_t at) const = 0;
+  virtual std::vector<LineRow> lines_in(FileRange range) const = 0;
+  virtual std::optional<Function> function_at(std::uint64_t at) const = 0;
+  virtual std::vector<Function> functions_named(std::string_view name) const = 0;
+  virtual std::vector<InlineScope> inline_chain(std::uint64_t at) const = 0;
+  // Every instance. `moved_to`: the line that was taken where `line` itself has no code; `near_match`: a file that
+  // almost fits.
+  struct LineQuery {
+    std::vector<LineMatch> matches;
+    Line moved_to;
+    std::string near_match;
+    bool file_known = false;
+  };
+  virtual LineQuery addresses_of(std::string_view file_suffix, Line line, std::uint32_t column) const = 0;
+  virtual std::vector<std::string> source_files() const = 0;  // absolute
+  // Names of functions and variables that contain `query`, for symbols.find; at most `limit`.
+  virtual std::vector<Function> search_functions(std::string_view query, std::size_t limit) const = 0;
+};
+
+std::string demangle(std::string_view name);  // C++ (and Rust v0 later); unchanged where it is none
+// "ns::f<int>(char const*) const" -> "ns::f<int>"
+std::string without_parameters(std::string_view demangled);
+
+}  // namespace trapline::sym
