@@ -134,6 +134,9 @@ class Module {
   virtual std::vector<std::string> source_files() const = 0;  // absolute
   // Names of functions and variables that contain `query`, for symbols.find; at most `limit`.
   virtual std::vector<Function> search_functions(std::string_view query, std::size_t limit) const = 0;
+  // First instruction of the body of the function that begins at `entry`: the row marked prologue_end, else (code with
+  // a frame pointer, not optimised) the second row of its lines, else behind a decoded prologue, else `entry`.
+  virtual std::uint64_t after_prologue(std::uint64_t entry) const = 0;
 };
 
 std::string demangle(std::string_view name);  // C++ (and Rust v0 later); unchanged where it is none

@@ -1,0 +1,117 @@
+#pragma once
+// Inside the room only: the module as libelf and libdw see it, and the safe ways to walk its DIEs.
+//
+// libdw checks offsets against section bounds, but a DW_AT_sibling that points backwards or a reference that points to
+// itself is followed without end. first_child() and next_sibling() accept only what lies further on in the section (a
+// preorder walk of a sane tree always does), so every loop over them ends; chains of references are cut at
+// `max_reference_chain`. Walk with these, never with dwarf_child / dwarf_siblingof.
+// Thread: as module.hpp says.
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <gelf.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/sym/module.hpp"
+
+namespace trapline::sym {
+
+class ElfFile;
+class SymbolTable;
+class DebugInfo;
+
+inline constexpr int max_reference_chain = 16;
+inline constexpr int max_die_depth = 256;  // deeper trees are taken for damaged ones
+
+class ElfModule final : public Module {
+ public:
+  ElfModule(ModuleId id, std::string path, std::unique_ptr<ElfFile> file, const SearchOptions& options);
+  ~ElfModule() override;
+  ElfModule(const ElfModule&) = delete;
+  ElfModule& operator=(const ElfModule&) = delete;
+
+  Elf* elf() const;          // the mapped file itself: code, .eh_frame, .dynamic. Never null.
+  Dwarf* dwarf() const;      // of the file, or of its separate debug file; null: no debug information
+  Elf* debug_elf() const;    // the ELF file that dwarf() reads; null where dwarf() is
+  Dwarf* alternate() const;  // the dwz file, where one was found
+  const ElfFile& file() const { return *file_; }
+  DebugInfo* debug_info() const { return debug_.get(); }  // null where dwarf() is
+  // Bytes of the file as they are mapped at `at` (relocations not applied); fewer at a segment's end.
+  std::span<const std::byte> bytes_at(std::uint64_t at, std::size_t count) const;
+
+  ModuleId id() const override { return id_; }
+  const std::string& path() const override { return path_; }
+  std::string build_id() const override;
+  bool position_independent() const override;
+  std::uint64_t entry() const override;
+  std::span<const Segment> segments() const override;
+  bool has_symbols() const override;
+  bool has_debug_info() const override;
+  std::string debug_file() const override;
+  std::string debug_problem() const override;
+  bool optimized() const override;
+  std::optional<FileRange> section(std::string_view name) const override;
+  std::optional<ElfSymbol> symbol_at(std::uint64_t at) const override;
+  std::vector<ElfSymbol> symbols_named(std::string_view name) const override;
+  std::optional<LineRow> line_at(std::uint64_t at) const override;
+  std::vector<LineRow> lines_in(FileRange range) const override;
+  std::optional<Function> function_at(std::uint64_t at) const override;
+  std::vector<Function> functions_named(std::string_view name) const override;
+  std::vector<InlineScope> inline_chain(std::uint64_t at) const override;
+  LineQuery addresses_of(std::string_view file_suffix, Line line, std::uint32_t column) const override;
+  std::vector<std::string> source_files() const override;
+  std::vector<Function> search_functions(std::string_view query, std::size_t limit) const override;
+  std::uint64_t after_prologue(std::uint64_t entry) const override;
+
+ private:
+  ModuleId id_;
+  std::string path_;
+  std::unique_ptr<ElfFile> file_;
+  std::unique_ptr<ElfFile> debug_file_;  // null: the DWARF is in file_, or there is none
+  std::unique_ptr<DebugInfo> debug_;     // after the files: libdw reads from them until it is closed
+  std::unique_ptr<SymbolTable> symbols_;
+  std::string problem_;
+};
+
+inline const ElfModule& elf_module(const Module& module) { return static_cast<const ElfModule&>(module); }
+
+// The DIE that a reference names; none where the offset is not one of this module.
+std::optional<Dwarf_Die> open_die(const DieRef& ref);
+// {} for a DIE of a split unit (.dwo), which has no offset in this module.
+DieRef make_ref(const Module& module, const Dwarf_Die& die);
+inline DieRef make_ref(const Module& module, Dwarf_Die* die) { return die ? make_ref(module, *die) : DieRef{}; }
+
+bool first_child(const Dwarf_Die& parent, Dwarf_Die& child);
+bool next_sibling(Dwarf_Die& die);  // moves on; false: `die` was the last one
+
+// The attribute of the DIE itself, or of what it completes (DW_AT_abstract_origin, DW_AT_specification).
+bool attribute(const Dwarf_Die& die, unsigned name, Dwarf_Attribute& out);
+bool own_attribute(const Dwarf_Die& die, unsigned name, Dwarf_Attribute& out);
+bool has_own(const Dwarf_Die& die, unsigned name);
+std::optional<Dwarf_Die> referenced(const Dwarf_Die& die, unsigned name);          // own attribute that refers to a DIE
+std::optional<std::uint64_t> unsigned_value(const Dwarf_Die& die, unsigned name);  // integrated
+bool flag(const Dwarf_Die& die, unsigned name);                                    // integrated
+const char* die_name(const Dwarf_Die& die);      // DW_AT_name, integrated; may be null
+const char* linkage_name(const Dwarf_Die& die);  // integrated; may be null
+
+// DW_AT_low_pc/high_pc or DW_AT_ranges; empty ranges and those of discarded sections are left out.
+std::vector<FileRange> ranges_of(const ElfModule& module, const Dwarf_Die& die);
+bool has_code(const Dwarf_Die& die);  // has attributes that give it addresses
+
+// The DIE that encloses this one, in source terms: a definition's is that of the declaration it completes.
+std::optional<Dwarf_Die> lexical_parent(const ElfModule& module, const Dwarf_Die& die);
+// "ns::(anonymous namespace)::Class<int>::run". Template arguments as DW_AT_name has them.
+std::string qualified_name(const ElfModule& module, const Dwarf_Die& die);
+std::string qualified_name(const DieRef& ref);
+
+// Absolute, without "." and ".."; of the unit's line table. Empty: none. Lives as long as the module.
+std::string_view decl_file(const ElfModule& module, const Dwarf_Die& die);
+
+}  // namespace trapline::sym
