@@ -1,0 +1,65 @@
+#include "tests/unit/rooms/rooms.hpp"
+
+namespace trapline::rooms {
+
+const std::vector<Room>& table() {
+  static const std::vector<Room> rooms = {
+      {"proto/words", {}, {}},
+      {"proto/wire", {"proto/words"}, {"json"}},
+      {"proto/dap", {"proto/wire", "proto/words"}, {"json"}},
+      {"proto/rpc", {"proto/wire", "proto/words"}, {"json"}},
+      {"proto/control.hpp", {"proto/words"}, {}},
+      {"dap", {"proto/words", "proto/wire", "proto/dap", "proto/rpc", "proto/control.hpp"}, {"json"}},
+      {"client",
+       {"proto/words", "proto/wire", "proto/dap", "proto/rpc", "proto/control.hpp", "dap"},
+       {"json", "asio", "CLI11", "libedit"}},
+
+      {"daemon/util", {"proto/words"}, {"spdlog", "asio"}},
+      {"daemon/arch", {"proto/words", "daemon/util"}, {"zydis"}},
+      // Register sets are arch's vocabulary, and ptrace reads and writes them.
+      {"daemon/os", {"proto/words", "daemon/util", "daemon/arch"}, {"ptrace"}},
+      {"daemon/sym", {"proto/words", "daemon/util"}, {"elfutils"}},
+      {"daemon/image", {"proto/words", "daemon/util", "daemon/os", "daemon/sym"}, {}},
+      {"daemon/stack", {"proto/words", "daemon/util", "daemon/image", "daemon/sym", "daemon/arch"}, {}},
+      {"daemon/trap", {"proto/words", "daemon/util", "daemon/arch"}, {"zydis"}},
+      {"daemon/guard", {"proto/words", "daemon/util", "daemon/os"}, {}},
+      {"daemon/run",
+       {"proto/words", "daemon/util", "daemon/os", "daemon/arch", "daemon/image", "daemon/stack", "daemon/trap",
+        "daemon/guard"},
+       {}},
+      {"daemon/eval", {"proto/words", "daemon/util", "daemon/stack", "daemon/image", "daemon/sym", "daemon/arch"}, {}},
+      {"daemon/pad",
+       {"proto/words", "daemon/util", "daemon/eval", "daemon/image", "daemon/arch", "daemon/trap"},
+       {"zydis"}},
+      {"daemon/trace", {"proto/words", "daemon/util", "daemon/run", "daemon/eval", "daemon/pad"}, {}},
+      {"daemon/record", {"proto/words", "daemon/util", "daemon/run"}, {}},
+      {"daemon/capture", {"proto/words", "daemon/util", "daemon/run", "daemon/eval", "daemon/record"}, {}},
+      {"daemon/session",
+       {"proto/words", "proto/control.hpp", "daemon/util", "daemon/os", "daemon/arch", "daemon/sym", "daemon/image",
+        "daemon/stack", "daemon/trap", "daemon/guard", "daemon/run", "daemon/eval", "daemon/pad", "daemon/trace",
+        "daemon/record", "daemon/capture"},
+       {"asio", "zydis"}},
+      {"daemon/serve",
+       {"proto/words", "proto/wire", "proto/dap", "proto/rpc", "proto/control.hpp", "dap", "daemon/util",
+        "daemon/session"},
+       {"asio", "json"}},
+      {"daemon/lobby",
+       {"proto/words", "proto/wire", "proto/dap", "proto/rpc", "proto/control.hpp", "daemon/util", "daemon/os",
+        "daemon/guard"},
+       {"asio", "json", "systemd"}},
+      {"daemon/main.cpp", {"proto/words", "daemon/util", "daemon/lobby", "daemon/serve"}, {"asio", "CLI11", "systemd"}},
+  };
+  return rooms;
+}
+
+const std::vector<PackageRule>& package_rules() {
+  static const std::vector<PackageRule> rules = {
+      {"ptrace", "sys/ptrace.h"}, {"ptrace", "linux/ptrace.h"}, {"elfutils", "elfutils/"}, {"elfutils", "dwarf.h"},
+      {"elfutils", "gelf.h"},     {"elfutils", "libelf.h"},     {"asio", "asio"},          {"zydis", "Zydis/"},
+      {"zydis", "Zycore/"},       {"json", "nlohmann/"},        {"spdlog", "spdlog/"},     {"CLI11", "CLI/"},
+      {"libedit", "editline/"},   {"libedit", "histedit.h"},    {"systemd", "systemd/"},   {"python", "Python.h"},
+  };
+  return rules;
+}
+
+}  // namespace trapline::rooms
