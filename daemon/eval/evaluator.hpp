@@ -39,6 +39,7 @@ struct Limits {
 struct Options {
   Format format;
   Limits limits;
+  bool allow_side_effects = false;  // assignment, ++, --
 };
 
 struct Variable {

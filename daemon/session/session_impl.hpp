@@ -1,0 +1,176 @@
+#pragma once
+// The room's inside: one class over several files. life.cpp (launch ... restart), stops.cpp (what the debuggee does),
+// points.cpp (breakpoints), looking.cpp (stacks, values, memory), sources.cpp (modules, files, symbols).
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/image/modules.hpp"
+#include "daemon/run/inferior.hpp"
+#include "daemon/session/breakpoint_table.hpp"
+#include "daemon/session/output.hpp"
+#include "daemon/session/session.hpp"
+#include "daemon/session/signals.hpp"
+#include "daemon/session/source_map.hpp"
+#include "daemon/session/terminal.hpp"
+#include "daemon/session/views.hpp"
+#include "proto/control.hpp"
+
+namespace trapline::session {
+
+class Session final : public proto::Control, private run::Observer {
+ public:
+  explicit Session(Environment environment);
+  ~Session() override;
+
+  proto::Subscription subscribe(proto::Listener listener) override;
+
+  void launch(proto::LaunchSpec spec, Reply<proto::ProcessInfo> reply) override;
+  void attach(proto::AttachSpec spec, Reply<proto::ProcessInfo> reply) override;
+  Result<void> start() override;
+  void restart(std::optional<proto::LaunchSpec> changed, Reply<proto::ProcessInfo> reply) override;
+  Result<void> detach() override;
+  Result<void> kill() override;
+  Result<void> terminate() override;
+  proto::RunState state() const override { return state_; }
+  std::optional<proto::ProcessInfo> process() const override { return process_; }
+  std::optional<proto::Stop> current_stop() const override { return stop_; }
+  std::optional<proto::ExitStatus> exit_status() const override { return exit_; }
+
+  Result<std::vector<proto::BreakpointInfo>> edit_breakpoints(std::span<const BreakpointId> remove,
+                                                              std::span<const proto::BreakpointSpec> add) override;
+  std::vector<proto::BreakpointInfo> breakpoints() const override { return breakpoints_.all(); }
+
+  Result<void> resume(proto::ResumeScope scope) override;
+  Result<void> pause() override;
+  Result<void> step(const proto::StepSpec& step) override;
+  Result<void> run_to(Tid thread, const proto::BreakpointPlace& place) override;
+
+  Result<std::vector<proto::ThreadInfo>> threads() override;
+  Result<proto::StackPage> stack(Tid thread, std::uint32_t start, std::uint32_t count) override;
+  Result<std::vector<proto::ScopeInfo>> scopes(FrameId frame) override;
+  Result<std::vector<proto::ValueInfo>> children(ValueRef ref, std::uint64_t start, std::uint64_t count,
+                                                 proto::ValueFormat format) override;
+  Result<proto::ValueInfo> evaluate(const proto::EvaluateSpec& spec) override;
+  Result<proto::ValueInfo> set_value(ValueRef container, const std::string& name, const std::string& text,
+                                     proto::ValueFormat format) override;
+  Result<proto::ExceptionInfo> exception_info(Tid thread) override;
+
+  Result<std::vector<std::byte>> read_memory(LoadAddr at, ByteCount size) override;
+  Result<ByteCount> write_memory(LoadAddr at, std::span<const std::byte> bytes) override;
+  Result<std::vector<proto::RegisterInfo>> registers(FrameId frame) override;
+  Result<void> write_register(FrameId frame, const std::string& name, const std::string& text) override;
+  Result<std::vector<proto::Instruction>> disassemble(LoadAddr at, std::int64_t instruction_offset,
+                                                      std::uint32_t count) override;
+
+  std::vector<proto::ModuleInfo> modules() override;
+  Result<std::vector<std::string>> source_files() override;
+  Result<std::string> source_text(const std::string& path) override;
+  Result<std::vector<proto::SymbolInfo>> find_symbols(const std::string& query, std::uint32_t limit) override;
+  std::map<std::string, double> stats() override;
+
+ private:
+  // run::Observer
+  run::SiteVerdict at_site(Tid thread, LoadAddr pc, std::span<const trap::Owner> owners) override;
+  run::SignalVerdict on_signal(Tid thread, const siginfo_t& info) override;
+  void stopped(const run::StopReport& report) override;
+  void thread_started(Tid thread) override;
+  void thread_exited(Tid thread) override;
+  void executed(const std::string& program) override;
+  void forked(Pid child) override;
+  void exited(int code, int signal, bool core_dumped) override;
+  void warned(const std::string& text) override;
+
+  // events
+  void emit(proto::Event event);
+  void deliver_events();
+  void console(std::string text, proto::OutputCategory category = proto::OutputCategory::console);
+  void watch_children();
+  void pump();
+
+  // life
+  Result<void> require_debuggee() const;
+  Result<void> require_stopped() const;
+  Result<void> require_idle() const;
+  void launch_here(proto::LaunchSpec spec, Reply<proto::ProcessInfo> reply);
+  void launch_in_terminal(proto::LaunchSpec spec, Reply<proto::ProcessInfo> reply);
+  void adopt(TerminalGate::Waiting waiting, const std::string& program, Reply<proto::ProcessInfo> reply);
+  void try_attach_by_name(std::shared_ptr<proto::AttachSpec> spec, Reply<proto::ProcessInfo> reply);
+  void attach_pid(const proto::AttachSpec& spec, Pid pid, Reply<proto::ProcessInfo> reply);
+  void begin_debuggee(std::unique_ptr<run::Inferior> inferior, proto::ProcessInfo info);
+  void hold_at(proto::StopReason reason, Tid thread);
+  void end_debuggee();
+  void apply_options(const proto::SourceOptions& options, const std::map<std::string, proto::SignalPolicy>& signals);
+  void relaunch(Reply<proto::ProcessInfo> reply);
+  void stop_at_main();
+  void went_on(std::optional<Tid> only);
+
+  // modules and breakpoints
+  void load_modules();
+  void modules_changed(const image::Changes& changes);
+  void place_loader_site();
+  void bind_all();
+  void place(std::vector<run::Inferior::SiteEdit> edits, std::vector<BreakpointId>* touched = nullptr);
+  bool breakpoint_says_stop(Breakpoint& breakpoint, Tid thread, LoadAddr pc);
+  void report_condition_error(Breakpoint& breakpoint, const Error& error);
+  void write_log(Breakpoint& breakpoint, const eval::FrameView& view, LoadAddr pc);
+  proto::ModuleInfo describe(const image::MappedModule& module) const;
+
+  // looking
+  proto::Stop describe_stop(const run::StopReport& report);
+  void fill_place(proto::Stop& stop);
+  proto::FrameInfo describe(const stack::Frame& frame, FramePlace place);
+  bool user_code(const std::string& file, const std::string& function) const;
+  bool step_skips(LoadAddr pc) const;
+  proto::ValueInfo describe(const eval::FrameView& view, FramePlace place, std::string name, std::string expression,
+                            const eval::Value& value, const eval::Options& options);
+  Result<std::vector<proto::ValueInfo>> scope_children(const ScopeNode& scope, const eval::Options& options);
+  Result<std::vector<proto::ValueInfo>> register_children(const FramePlace& frame, const std::string& group);
+  Result<std::vector<proto::ValueInfo>> value_children(const ValueNode& node, std::uint64_t start, std::uint64_t count,
+                                                       const eval::Options& options);
+  Result<std::vector<eval::Variable>> scope_variables(const ScopeNode& scope);
+  Result<proto::ValueInfo> assign(FramePlace place, const std::string& name, const std::string& expression,
+                                  const eval::Value& target, const std::string& text, const eval::Options& options);
+  Result<std::vector<proto::RegisterInfo>> registers_of(FramePlace place);
+  LoadAddr walk_back(LoadAddr at, std::uint64_t instructions);
+
+  Environment environment_;
+  asio::signal_set children_;
+  asio::steady_timer retry_;
+  std::map<std::uint64_t, proto::Listener> listeners_;
+  std::uint64_t next_listener_ = 1;
+  std::deque<proto::Event> queue_;
+  bool delivery_posted_ = false;
+  // Posted closures outlive the session only as long as this does.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+
+  proto::RunState state_ = proto::RunState::none;
+  std::optional<proto::ProcessInfo> process_;
+  std::optional<proto::Stop> stop_;
+  std::optional<proto::ExitStatus> exit_;
+  std::optional<proto::LaunchSpec> launched_;
+  bool stop_on_start_ = false;  // start() reports the stop instead of running on
+  bool no_debug_ = false;
+  std::function<void()> after_exit_;
+
+  proto::SourceOptions options_;
+  SourceMap sources_;
+  SignalPolicies signals_;
+  std::unique_ptr<image::Modules> modules_;
+  std::unique_ptr<run::Inferior> inferior_;
+  std::unique_ptr<Views> views_;
+  BreakpointTable breakpoints_;
+  std::vector<BreakpointId> temporary_hit_;
+  std::optional<LoadAddr> loader_site_;
+  std::optional<LoadAddr> main_site_;
+  std::vector<std::shared_ptr<OutputReader>> readers_;
+  util::Fd pty_slave_;  // held open, so that a debuggee that closes its terminal does not end our reading
+  std::shared_ptr<TerminalGate> gate_;
+};
+
+}  // namespace trapline::session

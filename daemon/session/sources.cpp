@@ -1,0 +1,99 @@
+// Modules, source files, symbols, counters.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "daemon/session/session_impl.hpp"
+
+namespace trapline::session {
+namespace {
+
+constexpr std::uintmax_t largest_source = 64u << 20;
+
+}  // namespace
+
+std::vector<proto::ModuleInfo> Session::modules() {
+  std::vector<proto::ModuleInfo> list;
+  if (!modules_) return list;
+  for (const auto* module : modules_->all()) list.push_back(describe(*module));
+  return list;
+}
+
+Result<std::vector<std::string>> Session::source_files() {
+  TL_TRY_VOID(require_debuggee());
+  std::set<std::string> files;
+  for (const auto& file : modules_->source_files())
+    if (auto local = sources_.to_local(file); !local.empty()) files.insert(std::move(local));
+  return std::vector<std::string>(files.begin(), files.end());
+}
+
+Result<std::string> Session::source_text(const std::string& path) {
+  namespace fs = std::filesystem;
+  const auto local = sources_.to_local(path);
+  std::error_code problem;
+  if (local.empty() || !fs::is_regular_file(local, problem))
+    return fail_hint(Errc::not_found, fmt::format("source file {} is not on this machine", path),
+                     "map its folder with `sourceMap`");
+  if (fs::file_size(local, problem) > largest_source)
+    return fail(Errc::too_large, fmt::format("source file {} is over 64 MiB", local));
+  std::ifstream file(local, std::ios::binary);
+  if (!file) return fail(Errc::not_found, fmt::format("source file {} cannot be read", local));
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+Result<std::vector<proto::SymbolInfo>> Session::find_symbols(const std::string& query, std::uint32_t limit) {
+  TL_TRY_VOID(require_debuggee());
+  std::vector<proto::SymbolInfo> found;
+  for (const auto* module : modules_->all()) {
+    if (!module->symbols || found.size() >= limit) continue;
+    for (const auto& function : module->symbols->search_functions(query, limit - found.size())) {
+      proto::SymbolInfo symbol{.name = function.name,
+                               .kind = "function",
+                               .address = LoadAddr{function.entry + module->bias},
+                               .file = {},
+                               .line = {},
+                               .module = std::filesystem::path(module->path).filename().string()};
+      if (const auto place = modules_->place(symbol.address)) {
+        symbol.file = sources_.to_local(place->file);
+        symbol.line = place->line;
+      }
+      found.push_back(std::move(symbol));
+    }
+  }
+  return found;
+}
+
+std::map<std::string, double> Session::stats() {
+  std::map<std::string, double> numbers;
+  const auto listed = breakpoints_.all();
+  numbers["breakpoints"] = static_cast<double>(listed.size());
+  double hits = 0;
+  double evaluations = 0;
+  for (const auto& breakpoint : listed) {
+    hits += static_cast<double>(breakpoint.hits);
+    evaluations += static_cast<double>(breakpoint.evaluations);
+  }
+  numbers["breakpointHits"] = hits;
+  numbers["breakpointEvaluations"] = evaluations;
+  if (modules_) numbers["modules"] = static_cast<double>(modules_->all().size());
+  if (!inferior_) return numbers;
+  const auto counters = inferior_->counters();
+  numbers["threads"] = static_cast<double>(inferior_->threads().size());
+  numbers["sites"] = static_cast<double>(inferior_->sites().size());
+  numbers["stops"] = static_cast<double>(counters.stops);
+  numbers["internalStops"] = static_cast<double>(counters.internal_stops);
+  numbers["stepsOver"] = static_cast<double>(counters.steps_over);
+  numbers["emulated"] = static_cast<double>(counters.emulated);
+  numbers["displaced"] = static_cast<double>(counters.displaced);
+  numbers["inPlace"] = static_cast<double>(counters.in_place);
+  numbers["wakeups"] = static_cast<double>(counters.wakeups);
+  return numbers;
+}
+
+}  // namespace trapline::session

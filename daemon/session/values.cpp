@@ -1,0 +1,243 @@
+// Scopes, variables, expressions: eval's answers in the front ends' words.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "daemon/session/session_impl.hpp"
+
+namespace trapline::session {
+namespace {
+
+eval::Options options_of(proto::ValueFormat format) {
+  eval::Options options;
+  options.format.hex = format.hex;
+  return options;
+}
+
+std::string name_of(proto::ScopeKind kind) {
+  switch (kind) {
+    case proto::ScopeKind::arguments: return "Arguments";
+    case proto::ScopeKind::locals: return "Locals";
+    case proto::ScopeKind::globals: return "Globals";
+    case proto::ScopeKind::registers: return "Registers";
+  }
+  return "Scope";
+}
+
+std::string group_title(const std::string& group) {
+  if (group == "x87" || group == "sse" || group == "avx" || group == "avx512") {
+    std::string upper;
+    for (const char c : group) upper += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return group == "x87" ? group : upper;
+  }
+  return static_cast<char>(std::toupper(static_cast<unsigned char>(group.front()))) + group.substr(1);
+}
+
+template <class T>
+std::vector<T> page_of(std::vector<T> all, std::uint64_t start, std::uint64_t count) {
+  if (start >= all.size()) return {};
+  const auto end = count == 0 ? all.size() : std::min<std::uint64_t>(all.size(), start + count);
+  return {std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(start)),
+          std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(end))};
+}
+
+proto::ValueKind kind_of(const eval::Child& child) {
+  if (child.virtual_base) return proto::ValueKind::virtual_base;
+  if (child.base_class) return proto::ValueKind::base_class;
+  if (child.static_member) return proto::ValueKind::static_member;
+  return proto::ValueKind::data;
+}
+
+}  // namespace
+
+Result<std::vector<proto::ScopeInfo>> Session::scopes(FrameId id) {
+  TL_TRY_VOID(require_stopped());
+  TL_TRY(const auto place, views_->place_of(id));
+  TL_TRY(const auto* frame, views_->frame(place));
+  std::vector<proto::ScopeInfo> list;
+  const auto add = [&](proto::ScopeKind kind, std::size_t named, bool expensive) {
+    list.push_back({.name = name_of(kind),
+                    .kind = kind,
+                    .ref = views_->keep(ScopeNode{.frame = place, .kind = kind}),
+                    .named = static_cast<std::uint32_t>(named),
+                    .indexed = 0,
+                    .expensive = expensive});
+  };
+  if (frame->kind != stack::FrameKind::broken) {
+    TL_TRY(const auto view, views_->view(place));
+    if (frame->scope) {
+      // Arguments first, as they are written; a function without any shows no empty scope.
+      if (const auto count = eval::arguments(view).size()) add(proto::ScopeKind::arguments, count, false);
+      add(proto::ScopeKind::locals, eval::locals(view).size(), false);
+      add(proto::ScopeKind::globals, 0, true);
+    }
+    add(proto::ScopeKind::registers, 0, true);
+  }
+  return list;
+}
+
+proto::ValueInfo Session::describe(const eval::FrameView& view, FramePlace place, std::string name,
+                                   std::string expression, const eval::Value& value, const eval::Options& options) {
+  proto::ValueInfo info;
+  info.name = std::move(name);
+  info.value = eval::summary(view, value, options);
+  info.type = eval::type_name(value);
+  info.evaluate_name = expression;
+  info.memory = eval::address_of(value);
+  const auto count = eval::child_count(view, value);
+  info.named = count.named;
+  info.indexed = count.indexed;
+  if (count.named + count.indexed > 0)
+    info.ref = views_->keep(ValueNode{.frame = place, .value = value, .expression = std::move(expression)});
+  return info;
+}
+
+Result<std::vector<eval::Variable>> Session::scope_variables(const ScopeNode& scope) {
+  TL_TRY(const auto view, views_->view(scope.frame));
+  switch (scope.kind) {
+    case proto::ScopeKind::arguments: return eval::arguments(view);
+    case proto::ScopeKind::locals: return eval::locals(view);
+    case proto::ScopeKind::globals: return eval::globals(view);
+    case proto::ScopeKind::registers: break;
+  }
+  return std::vector<eval::Variable>{};
+}
+
+Result<std::vector<proto::ValueInfo>> Session::scope_children(const ScopeNode& scope, const eval::Options& options) {
+  std::vector<proto::ValueInfo> list;
+  if (scope.kind == proto::ScopeKind::registers) {
+    TL_TRY(const auto all, registers_of(scope.frame));
+    std::vector<std::string> groups;
+    for (const auto& one : all)
+      if (std::ranges::find(groups, one.group) == groups.end()) groups.push_back(one.group);
+    for (const auto& group : groups) {
+      proto::ValueInfo info;
+      info.name = group_title(group);
+      info.ref = views_->keep(RegisterGroupNode{.frame = scope.frame, .group = group});
+      info.named = static_cast<std::uint64_t>(std::ranges::count(all, group, &proto::RegisterInfo::group));
+      info.kind = proto::ValueKind::register_;
+      info.read_only = true;
+      list.push_back(std::move(info));
+    }
+    return list;
+  }
+  TL_TRY(const auto variables, scope_variables(scope));
+  TL_TRY(const auto view, views_->view(scope.frame));
+  std::set<std::string> seen;
+  for (const auto& variable : variables) {
+    // Inner blocks come first: what an inner one hides cannot be named, so it gets no expression.
+    const bool hidden = !seen.insert(variable.name).second;
+    const auto shown = hidden ? fmt::format("{} (outer)", variable.name) : variable.name;
+    list.push_back(describe(view, scope.frame, shown, hidden ? std::string() : variable.name, variable.value, options));
+  }
+  return list;
+}
+
+Result<std::vector<proto::ValueInfo>> Session::register_children(const FramePlace& frame, const std::string& group) {
+  TL_TRY(const auto all, registers_of(frame));
+  TL_TRY(const auto* physical, views_->frame(frame));
+  std::vector<proto::ValueInfo> list;
+  for (const auto& one : all) {
+    if (one.group != group) continue;
+    proto::ValueInfo info;
+    info.name = one.name;
+    info.value = one.value;
+    info.evaluate_name = "$" + one.name;
+    info.kind = proto::ValueKind::register_;
+    info.read_only = !physical->innermost;
+    list.push_back(std::move(info));
+  }
+  return list;
+}
+
+Result<std::vector<proto::ValueInfo>> Session::value_children(const ValueNode& node, std::uint64_t start,
+                                                              std::uint64_t count, const eval::Options& options) {
+  TL_TRY(const auto view, views_->view(node.frame));
+  TL_TRY(const auto page, eval::children(view, node.value, node.expression, start, count));
+  std::vector<proto::ValueInfo> list;
+  for (const auto& child : page) {
+    list.push_back(describe(view, node.frame, child.name, child.evaluate_name, child.value, options));
+    list.back().kind = kind_of(child);
+  }
+  return list;
+}
+
+Result<std::vector<proto::ValueInfo>> Session::children(ValueRef ref, std::uint64_t start, std::uint64_t count,
+                                                        proto::ValueFormat format) {
+  TL_TRY_VOID(require_stopped());
+  TL_TRY(const auto* node, views_->node(ref));
+  const auto options = options_of(format);
+  if (const auto* value = std::get_if<ValueNode>(node)) return value_children(*value, start, count, options);
+  auto all = std::holds_alternative<ScopeNode>(*node) ? scope_children(std::get<ScopeNode>(*node), options)
+                                                      : register_children(std::get<RegisterGroupNode>(*node).frame,
+                                                                          std::get<RegisterGroupNode>(*node).group);
+  if (!all) return all;
+  return page_of(*std::move(all), start, count);
+}
+
+Result<proto::ValueInfo> Session::evaluate(const proto::EvaluateSpec& spec) {
+  TL_TRY_VOID(require_stopped());
+  FramePlace place{.thread = stop_ ? stop_->thread : Tid{process_->pid.value}, .level = 0};
+  if (spec.frame) {
+    TL_TRY(place, views_->place_of(*spec.frame));
+  }
+  TL_TRY(const auto view, views_->view(place));
+  auto options = options_of(spec.format);
+  options.allow_side_effects =
+      spec.context == proto::EvaluateContext::repl || spec.context == proto::EvaluateContext::watch;
+  const auto value = eval::evaluate(view, spec.expression, options);
+  views_->settle();
+  if (!value) return std::unexpected(value.error());
+  TL_TRY(const auto now, views_->view(place));
+  if (spec.context == proto::EvaluateContext::clipboard) options.limits.max_string = std::size_t{1} << 20;
+  return describe(now, place, spec.expression, spec.expression, *value, options);
+}
+
+Result<proto::ValueInfo> Session::assign(FramePlace place, const std::string& name, const std::string& expression,
+                                         const eval::Value& target, const std::string& text,
+                                         const eval::Options& options) {
+  TL_TRY(const auto view, views_->view(place));
+  const auto written = eval::assign(view, target, text, options);
+  views_->settle();
+  if (!written) return std::unexpected(written.error());
+  TL_TRY(const auto now, views_->view(place));
+  return describe(now, place, name, expression, *written, options);
+}
+
+Result<proto::ValueInfo> Session::set_value(ValueRef container, const std::string& name, const std::string& text,
+                                            proto::ValueFormat format) {
+  TL_TRY_VOID(require_stopped());
+  TL_TRY(const auto* node, views_->node(container));
+  const auto options = options_of(format);
+  if (const auto* group = std::get_if<RegisterGroupNode>(node))
+    return evaluate({.expression = fmt::format("${} = {}", name, text),
+                     .frame = views_->frame_id(group->frame),
+                     .context = proto::EvaluateContext::repl,
+                     .format = format});
+  if (const auto* scope = std::get_if<ScopeNode>(node)) {
+    TL_TRY(const auto variables, scope_variables(*scope));
+    if (const auto found = std::ranges::find(variables, name, &eval::Variable::name); found != variables.end())
+      return assign(scope->frame, name, name, found->value, text, options);
+    return fail(Errc::not_found, fmt::format("there is no variable `{}` in this scope", name));
+  }
+  const auto& value = std::get<ValueNode>(*node);
+  TL_TRY(const auto view, views_->view(value.frame));
+  const auto count = eval::child_count(view, value.value);
+  // "[17]" is found without reading the seventeen before it.
+  std::uint64_t start = 0;
+  std::uint64_t length = count.named;
+  if (unsigned long long index = 0; std::sscanf(name.c_str(), "[%llu]", &index) == 1 && index < count.indexed) {
+    start = count.named + index;
+    length = 1;
+  }
+  if (length > 0) {
+    TL_TRY(const auto page, eval::children(view, value.value, value.expression, start, length));
+    if (const auto found = std::ranges::find(page, name, &eval::Child::name); found != page.end())
+      return assign(value.frame, name, found->evaluate_name, found->value, text, options);
+  }
+  return fail(Errc::not_found, fmt::format("there is no member `{}` in this value", name));
+}
+
+}  // namespace trapline::session
