@@ -1,8 +1,9 @@
 #pragma once
 // The frames of one thread at one stop, unwound as far as somebody asked and no further.
 // Thread: the loop's. Valid until the debuggee resumes.
+#include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -43,30 +44,34 @@ struct Frame {
 
 class Stack {
  public:
+  // `memory` and `modules` must outlive the Stack.
   Stack(const arch::RegisterFile& registers, const util::Memory& memory, const image::Modules& modules);
-  // The nth frame, or nullptr past the end. Unwinds at most up to it. References stay valid as long as the Stack.
+  Stack(Stack&&) noexcept;
+  Stack& operator=(Stack&&) noexcept;
+  ~Stack();
+  // The nth frame, or nullptr past the end. Unwinds at most up to it, and finds names for it alone. References stay
+  // valid as long as the Stack.
   const Frame* frame(std::size_t n);
   std::optional<std::size_t> depth_if_known() const;  // known once the end was reached
 
  private:
-  bool unwind_one();
-  void add_frames(const arch::RegisterSet& registers, bool is_caller, bool innermost);
-
-  const util::Memory& memory_;
-  const image::Modules& modules_;
-  std::deque<Frame> frames_;
-  bool ended_ = false;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 // One physical step, without names: the caller's registers, or why there is none. The step planner uses it too (CFA,
 // return address).
 struct Unwound {
-  LoadAddr cfa;
+  LoadAddr cfa;              // of the frame just left; of an outermost one it may be 0
   arch::RegisterSet caller;  // rip is the return address
   bool signal_frame =
       false;  // the frame just left was the kernel's signal trampoline: the caller was interrupted, not calling
   bool outermost = false;  // CFI marks the return address undefined, or it is 0
 };
+// `is_caller`: the registers are those of a frame that called another; false for the innermost frame, and for one that
+// a signal interrupted.
+// Errors: bad_address (the stack cannot be read, or its return address is in no code), not_available (a register that
+// is needed is unknown, or nothing describes this code); the message names the addresses.
 Result<Unwound> unwind(const arch::RegisterSet& registers, bool is_caller, const util::Memory& memory,
                        const image::Modules& modules);
 

@@ -1,0 +1,152 @@
+// Frames on demand. What unwinding produces is an Activation: one physical frame, as few bytes as it takes, because a
+// runaway recursion has hundreds of thousands of them. A Frame, with its names, is made for an activation (or for one
+// of the calls inlined into it) when somebody asks for it.
+#include "daemon/stack/stack.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/stack/code_map.hpp"
+#include "daemon/stack/page_cache.hpp"
+#include "daemon/stack/step.hpp"
+#include "daemon/stack/walked.hpp"
+
+namespace trapline::stack {
+namespace {
+
+// Only the registers that are known, one behind the other in one array for the whole stack.
+class RegisterPool {
+ public:
+  struct Ref {
+    std::uint32_t known = 0;  // a bit a register
+    std::size_t begin = 0;
+  };
+  Ref add(const arch::RegisterSet& set) {
+    Ref ref{0, words_.size()};
+    for (std::uint32_t reg = 0; reg < set.values.size(); ++reg) {
+      if (!set.values[reg]) continue;
+      ref.known |= 1U << reg;
+      words_.push_back(*set.values[reg]);
+    }
+    return ref;
+  }
+  arch::RegisterSet get(Ref ref) const {
+    arch::RegisterSet set;
+    for (std::uint32_t reg = 0; reg < set.values.size(); ++reg)
+      if (ref.known >> reg & 1) set.values[reg] = words_[ref.begin++];
+    return set;
+  }
+
+ private:
+  std::vector<std::uint64_t> words_;
+};
+
+struct Activation {
+  CodeFacts* code = nullptr;
+  LoadAddr cfa;
+  RegisterPool::Ref registers;
+  std::size_t first_frame = 0;  // of its innermost inlined call
+};
+
+}  // namespace
+
+struct Stack::Impl {
+  Impl(const arch::RegisterFile& file, const util::Memory& source, const image::Modules& modules)
+      : memory(source), code(memory, modules), next(arch::register_set(file.general)) {}
+
+  PageCache memory;
+  CodeMap code;
+  RegisterPool pool;
+  std::vector<Activation> activations;
+  std::size_t frame_count = 0;
+  std::unordered_map<std::size_t, Frame> made;  // nodes stay where they are
+
+  arch::RegisterSet next;  // of the activation to come
+  PcKind next_kind = PcKind::exact;
+  Walked walked;
+  bool ended = false;
+  std::optional<Frame> broken;  // the last frame, where the stack ends so
+
+  void unwind_one() {
+    Activation activation;
+    activation.code = &code.at(LoadAddr{*next[arch::dwarf_rip]}, next_kind);
+    activation.registers = pool.add(next);
+    activation.first_frame = frame_count;
+    frame_count += code.levels(*activation.code).size();
+    const auto unwound = step(next, next_kind, {memory, code});
+    if (unwound) activation.cfa = unwound->cfa;
+    activations.push_back(activation);
+    if (!unwound) return break_off(unwound.error().message);
+    if (unwound->outermost) return finish();
+    const std::uint64_t rsp = *next[arch::dwarf_rsp], caller_rsp = *unwound->caller[arch::dwarf_rsp];
+    if (auto problem = unwound->signal_frame ? walked.jump(caller_rsp) : walked.climb(rsp, unwound->cfa.value))
+      return break_off(*problem);
+    next = unwound->caller;
+    next_kind = unwound->signal_frame ? PcKind::exact : PcKind::return_address;
+  }
+
+  void finish() { ended = true; }
+
+  void break_off(std::string reason) {
+    broken.emplace();
+    broken->kind = FrameKind::broken;
+    broken->reason = std::move(reason);
+    ++frame_count;
+    finish();
+  }
+
+  Frame make(std::size_t n) {
+    const auto after = std::ranges::upper_bound(activations, n, {}, &Activation::first_frame);
+    const Activation& from = *std::prev(after);
+    const auto& levels = code.levels(*from.code);
+    const CodeLevel& level = levels[n - from.first_frame];
+    Frame frame;
+    frame.pc = from.code->pc;
+    frame.lookup_pc = from.code->lookup_pc;
+    frame.cfa = from.cfa;
+    frame.registers = pool.get(from.registers);
+    frame.innermost = after == std::next(activations.begin());
+    frame.function = level.function;
+    frame.function_begin = from.code->function_begin.value_or(LoadAddr{});
+    frame.file = level.file;
+    frame.line = level.line;
+    frame.column = level.column;
+    frame.module = from.code->module;
+    frame.module_name = from.code->module_name;
+    frame.scope = level.scope;
+    frame.inline_depth = static_cast<std::uint32_t>(levels.size() - 1 - (n - from.first_frame));
+    frame.kind = kind_of(*from.code, frame);
+    if (frame.function.empty()) frame.function = from.code->trampoline ? "<signal handler called>" : "??";
+    return frame;
+  }
+
+  static FrameKind kind_of(const CodeFacts& code, const Frame& frame) {
+    if (frame.inline_depth != 0) return FrameKind::inlined;
+    if (code.trampoline) return FrameKind::signal_handler;
+    return frame.function.empty() ? FrameKind::no_symbols : FrameKind::normal;
+  }
+};
+
+Stack::Stack(const arch::RegisterFile& registers, const util::Memory& memory, const image::Modules& modules)
+    : impl_(std::make_unique<Impl>(registers, memory, modules)) {}
+Stack::Stack(Stack&&) noexcept = default;
+Stack& Stack::operator=(Stack&&) noexcept = default;
+Stack::~Stack() = default;
+
+const Frame* Stack::frame(std::size_t n) {
+  while (n >= impl_->frame_count && !impl_->ended) impl_->unwind_one();
+  if (n >= impl_->frame_count) return nullptr;
+  if (impl_->broken && n + 1 == impl_->frame_count) return &*impl_->broken;
+  if (const auto made = impl_->made.find(n); made != impl_->made.end()) return &made->second;
+  return &impl_->made.emplace(n, impl_->make(n)).first->second;
+}
+
+std::optional<std::size_t> Stack::depth_if_known() const {
+  return impl_->ended ? std::optional(impl_->frame_count) : std::nullopt;
+}
+
+}  // namespace trapline::stack
