@@ -75,7 +75,7 @@ Live::Live() {
 
 Live::~Live() {
   if (launched_ && control_->process() && !control_->exit_status()) {
-    control_->kill().has_value();
+    if (const auto killed = control_->kill(); !killed) MESSAGE(killed.error().message);
     run_until([this] { return exit_.has_value(); }, std::chrono::seconds(5));
   }
   subscription_.reset();
