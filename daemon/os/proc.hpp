@@ -24,7 +24,7 @@ struct ProcessStatus {
   uid_t effective_uid = 0;
   bool kernel_thread = false;
 };
-Result<ProcessStatus> process_status(Tid tid);
+Result<ProcessStatus> process_status(Tid tid);  // of a process (its main thread) or of any thread
 Result<std::vector<Tid>> threads_of(Pid pid);
 Result<std::string> thread_name(Pid pid, Tid tid);
 Result<std::string> executable_of(Pid pid);  // readlink exe, " (deleted)" kept off
@@ -37,8 +37,10 @@ struct Mapping {
   LoadRange range;
   bool readable = false, writable = false, executable = false, shared = false;
   std::uint64_t offset = 0;
+  std::uint64_t device = 0;  // major << 32 | minor
   std::uint64_t inode = 0;
-  std::string path;  // "" anonymous, "[vdso]", "[stack]"
+  std::string path;      // "" anonymous, "[vdso]", "[stack]"; " (deleted)" kept off
+  bool deleted = false;  // the file has no such name any more (rebuilt while it runs)
 };
 Result<std::vector<Mapping>> mappings(Pid pid);
 
@@ -49,8 +51,8 @@ Result<AuxVector> auxiliary_vector(Pid pid);
 // Field 22 of /proc/PID/stat: with the pid it names a process for good (pids are used again).
 Result<std::uint64_t> start_time(Pid pid);
 
-// Checks before an attach, each refusal with its reason and the fix: gone, ours, kernel thread, another user's, traced
-// already (by whom), yama. Ok: may be tried.
+// Checks before an attach, each refusal with its reason and the fix: gone, zombie, ours, kernel thread, another user's,
+// traced already (by whom), yama, 32-bit. Ok: may be tried.
 Result<void> check_attachable(Pid pid);
 // Explains a refused PTRACE_SEIZE (EPERM) the same way.
 Error explain_refusal(Pid pid, int os_errno);
