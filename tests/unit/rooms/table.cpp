@@ -20,7 +20,7 @@ const std::vector<Room>& table() {
       {"daemon/os", {"proto/words", "daemon/util", "daemon/arch"}, {"ptrace"}},
       {"daemon/sym", {"proto/words", "daemon/util"}, {"elfutils"}},
       {"daemon/image", {"proto/words", "daemon/util", "daemon/os", "daemon/sym"}, {}},
-      {"daemon/stack", {"proto/words", "daemon/util", "daemon/image", "daemon/sym", "daemon/arch"}, {}},
+      {"daemon/stack", {"proto/words", "daemon/util", "daemon/image", "daemon/sym", "daemon/arch"}, {"zydis"}},
       {"daemon/trap", {"proto/words", "daemon/util", "daemon/arch"}, {"zydis"}},
       {"daemon/guard", {"proto/words", "daemon/util", "daemon/os"}, {}},
       {"daemon/run",
