@@ -64,6 +64,7 @@ class ElfModule final : public Module {
   std::vector<LineRow> lines_in(FileRange range) const override;
   std::optional<Function> function_at(std::uint64_t at) const override;
   std::vector<Function> functions_named(std::string_view name) const override;
+  std::vector<Function> inlined_instances(std::string_view name) const override;
   std::vector<InlineScope> inline_chain(std::uint64_t at) const override;
   LineQuery addresses_of(std::string_view file_suffix, Line line, std::uint32_t column) const override;
   std::vector<std::string> source_files() const override;

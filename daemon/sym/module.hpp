@@ -38,6 +38,8 @@ struct FileRange {  // half open, file addresses
 struct SearchOptions {
   std::vector<std::string> debug_dirs{"/usr/lib/debug"};
   std::string root;  // prefix for the target's mount namespace: "/proc/PID/root" or ""
+  // The file to read where root + path is not what is mapped (deleted, replaced): "/proc/PID/exe". Else empty.
+  std::string read_from;
 };
 
 struct Segment {
@@ -121,6 +123,8 @@ class Module {
   virtual std::vector<LineRow> lines_in(FileRange range) const = 0;
   virtual std::optional<Function> function_at(std::uint64_t at) const = 0;
   virtual std::vector<Function> functions_named(std::string_view name) const = 0;
+  // The places where a function was inlined: `die` is the DW_TAG_inlined_subroutine, `entry` where its code begins.
+  virtual std::vector<Function> inlined_instances(std::string_view name) const = 0;
   virtual std::vector<InlineScope> inline_chain(std::uint64_t at) const = 0;
   // Every instance. `moved_to`: the line that was taken where `line` itself has no code; `near_match`: a file that
   // almost fits.
@@ -128,6 +132,7 @@ class Module {
     std::vector<LineMatch> matches;
     Line moved_to;
     std::string near_match;
+    std::string refusal;  // why `line` was not moved to the next line with code
     bool file_known = false;
   };
   virtual LineQuery addresses_of(std::string_view file_suffix, Line line, std::uint32_t column) const = 0;

@@ -1,0 +1,120 @@
+#pragma once
+// The DWARF of one module: its units, which of them covers an address, and their line tables, each read when first
+// asked for and then kept. Inside the room. Thread: as module.hpp says.
+#include <elfutils/libdw.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "daemon/sym/elf_file.hpp"
+#include "daemon/sym/interval_index.hpp"
+#include "daemon/sym/line_program.hpp"
+
+namespace trapline::sym {
+
+class FunctionTable;
+class NameIndex;
+
+struct Unit {
+  Dwarf_Die die{};
+  std::uint32_t index = 0;
+  std::uint16_t version = 0;
+  bool compile_unit = false;  // and not a type unit or a partial one
+  std::optional<std::uint64_t> line_offset;
+  const char* name = "";
+  const char* folder = "";  // DW_AT_comp_dir
+  int language = 0;         // DW_LANG_
+  bool optimized = false;   // by DW_AT_producer
+};
+
+struct LineTable {
+  LineHeader header;
+  const Unit* unit = nullptr;  // gives the compile directory; units may share a table
+  bool decoded = false;
+  LineRows rows;
+  std::vector<std::string_view> paths;  // by file index, filled as asked for
+};
+
+class DebugInfo {
+ public:
+  // Null, and `problem` set, where libdw refuses it or the first unit is unreadable. The files outlive the result.
+  static std::unique_ptr<DebugInfo> open(const ElfFile& program, const ElfFile& debug_file,
+                                         const SearchOptions& options, std::string& problem);
+  ~DebugInfo();
+  DebugInfo(const DebugInfo&) = delete;
+  DebugInfo& operator=(const DebugInfo&) = delete;
+
+  Dwarf* dwarf() const { return dwarf_; }
+  Dwarf* alternate() const { return alternate_; }
+  const ElfFile& file() const { return file_; }
+  bool is_code(std::uint64_t at) const { return program_.executable_at(at); }
+  const std::string& problem() const { return problem_; }  // units that could not be read
+
+  const std::deque<Unit>& units();
+  const Unit* unit_at(std::uint64_t at);
+  std::vector<const Unit*> units_in(FileRange range);
+  const Unit* unit_of(Dwarf_CU* cu);
+
+  // Null: the unit has none, or it is damaged.
+  LineTable* lines(const Unit& unit);
+  const LineRows& rows(LineTable& table);
+  // Absolute and without "." and ".."; "" for an index out of range. Lives as long as this.
+  std::string_view path(LineTable& table, std::uint64_t index);
+  // The line tables that mention a file whose last component is `base_name`. Rows are not decoded.
+  std::vector<LineTable*> tables_mentioning(std::string_view base_name);
+  // Calls `take` with the path of every file of every table.
+  void each_file(const std::function<void(std::string_view)>& take);
+
+  FunctionTable& functions();
+  NameIndex& names();
+
+  // Addresses of a DIE; empty ranges and those that do not lie in code (discarded sections) are left out.
+  std::vector<FileRange> ranges_of(const Dwarf_Die& die) const;
+  // Children of a DIE, ascending; kept.
+  const std::vector<Dwarf_Die>& children_of(const Dwarf_Die& parent);
+  // The DIE that holds this one in the tree.
+  std::optional<Dwarf_Die> parent_of(const Dwarf_Die& die);
+
+ private:
+  DebugInfo(const ElfFile& program, const ElfFile& file);
+  void open_alternate(const SearchOptions& options);
+  void read_units();
+  void read_unit_ranges();
+  const IntervalIndex<std::uint32_t>& unit_ranges();
+  void add_aranges(const std::vector<bool>& covered);
+  LineTable* table_at(std::uint64_t offset, const Unit& unit);
+
+  const ElfFile& program_;
+  const ElfFile& file_;
+  std::unique_ptr<ElfFile> alternate_file_;
+  Dwarf* dwarf_ = nullptr;
+  Dwarf* alternate_ = nullptr;
+  std::string problem_;
+  LineSections line_sections_;
+  bool units_read_ = false;
+  bool ranges_read_ = false;
+  std::deque<Unit> units_;
+  std::unordered_map<Dwarf_CU*, std::uint32_t> unit_by_cu_;
+  IntervalIndex<std::uint32_t> unit_ranges_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<LineTable>> tables_;  // by offset; null: damaged
+  std::unordered_set<std::string> paths_;
+  std::unordered_map<void*, std::vector<Dwarf_Die>> children_;
+  std::unique_ptr<FunctionTable> functions_;
+  std::unique_ptr<NameIndex> names_;
+};
+
+// "/a/./b//../c" -> "/a/c". A relative path stays relative; ".." that leads out of it is kept.
+std::string clean_path(std::string_view path);
+std::string_view base_name(std::string_view path);
+// Whole components: "src/a.c" fits "/x/src/a.c", "a.c" does not fit "/x/ba.c". An absolute one fits itself.
+bool path_fits(std::string_view path, std::string_view suffix);
+
+}  // namespace trapline::sym

@@ -1,0 +1,163 @@
+#include "daemon/sym/elf_file.hpp"
+
+#include <elfutils/libdwelf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace trapline::sym {
+namespace {
+
+constexpr std::size_t max_headers = 1U << 20;  // sections or segments; real files have hundreds
+
+std::span<const std::byte> as_bytes(const void* data, std::size_t size) {
+  return {static_cast<const std::byte*>(data), size};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ElfFile>> ElfFile::open(const std::string& path) {
+  elf_version(EV_CURRENT);
+  std::unique_ptr<ElfFile> file(new ElfFile);
+  file->path_ = path;
+  // O_NONBLOCK: somebody's FIFO must not hold us.
+  file->fd_ = util::Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file->fd_.valid()) {
+    const int err = errno;
+    return fail(err == ENOENT || err == ENOTDIR ? Errc::not_found : Errc::os,
+                fmt::format("cannot open {}: {}", path, std::strerror(err)), err);
+  }
+  struct stat about {};
+  if (::fstat(file->fd_.get(), &about) != 0) {
+    const int err = errno;
+    return fail(Errc::os, fmt::format("cannot stat {}: {}", path, std::strerror(err)), err);
+  }
+  if (!S_ISREG(about.st_mode)) return fail(Errc::bad_debug_info, fmt::format("{} is not a regular file", path));
+  file->elf_ = elf_begin(file->fd_.get(), ELF_C_READ_MMAP, nullptr);
+  TL_TRY_VOID(file->read_headers());
+  return file;
+}
+
+Result<std::unique_ptr<ElfFile>> ElfFile::from_image(std::vector<std::byte> image, std::string name) {
+  elf_version(EV_CURRENT);
+  std::unique_ptr<ElfFile> file(new ElfFile);
+  file->path_ = std::move(name);
+  file->image_ = std::move(image);
+  if (file->image_.size() >= sizeof(Elf64_Ehdr))
+    file->elf_ = elf_memory(reinterpret_cast<char*>(file->image_.data()), file->image_.size());
+  TL_TRY_VOID(file->read_headers());
+  return file;
+}
+
+ElfFile::~ElfFile() {
+  if (elf_) elf_end(elf_);
+}
+
+Result<void> ElfFile::read_headers() {
+  if (!elf_ || elf_kind(elf_) != ELF_K_ELF || !gelf_getehdr(elf_, &header_))
+    return fail(Errc::bad_debug_info, fmt::format("{} is not an ELF file", path_));
+  if (gelf_getclass(elf_) != ELFCLASS64)
+    return fail(Errc::bad_debug_info, fmt::format("{} is a 32-bit ELF file; only x86-64 is supported", path_));
+  if (header_.e_machine != EM_X86_64 || header_.e_ident[EI_DATA] != ELFDATA2LSB)
+    return fail(Errc::bad_debug_info, fmt::format("{} is for another machine (e_machine {}); only x86-64 is supported",
+                                                  path_, static_cast<unsigned>(header_.e_machine)));
+  if (header_.e_type != ET_EXEC && header_.e_type != ET_DYN)
+    return fail(Errc::bad_debug_info, fmt::format("{} is neither a program nor a shared library (e_type {})", path_,
+                                                  static_cast<unsigned>(header_.e_type)));
+  read_segments();
+  read_sections();
+  return {};
+}
+
+void ElfFile::read_segments() {
+  std::size_t count = 0;
+  if (elf_getphdrnum(elf_, &count) != 0) return;
+  for (std::size_t i = 0; i < std::min(count, max_headers); ++i) {
+    GElf_Phdr segment;
+    if (!gelf_getphdr(elf_, static_cast<int>(i), &segment)) break;
+    if (segment.p_type != PT_LOAD || segment.p_memsz == 0) continue;
+    std::uint64_t end = 0;
+    if (__builtin_add_overflow(segment.p_vaddr, segment.p_memsz, &end)) continue;
+    segments_.push_back({.range = {segment.p_vaddr, end},
+                         .file_offset = segment.p_offset,
+                         .executable = (segment.p_flags & PF_X) != 0,
+                         .writable = (segment.p_flags & PF_W) != 0});
+  }
+  std::ranges::sort(segments_, {}, [](const Segment& s) { return s.range.begin; });
+}
+
+void ElfFile::read_sections() {
+  std::size_t names = 0;
+  if (elf_getshdrstrndx(elf_, &names) != 0) return;
+  Elf_Scn* scn = nullptr;
+  while ((scn = elf_nextscn(elf_, scn)) != nullptr && sections_.size() < max_headers) {
+    GElf_Shdr header;
+    if (!gelf_getshdr(scn, &header)) continue;
+    const char* name = elf_strptr(elf_, names, header.sh_name);
+    if (!name) continue;
+    FileRange range;
+    if ((header.sh_flags & SHF_ALLOC) != 0 && (header.sh_flags & SHF_TLS) == 0) {
+      std::uint64_t end = 0;
+      if (!__builtin_add_overflow(header.sh_addr, header.sh_size, &end)) range = {header.sh_addr, end};
+    }
+    sections_.push_back(
+        {.name = name, .index = elf_ndxscn(scn), .range = range, .flags = header.sh_flags, .type = header.sh_type});
+  }
+}
+
+const Section* ElfFile::section(std::string_view name) const {
+  const auto found = std::ranges::find(sections_, name, &Section::name);
+  return found == sections_.end() ? nullptr : &*found;
+}
+
+std::span<const std::byte> ElfFile::contents(std::string_view name) const {
+  const Section* found = section(name);
+  if (!found || found->type == SHT_NOBITS) return {};
+  Elf_Scn* scn = elf_getscn(elf_, found->index);
+  GElf_Shdr header;
+  if (!scn || !gelf_getshdr(scn, &header)) return {};
+  // libelf keeps the decompressed bytes in place of the others; libdw does the same when it opens the file.
+  if ((header.sh_flags & SHF_COMPRESSED) != 0 && elf_compress(scn, 0, 0) < 0) return {};
+  const Elf_Data* data = elf_rawdata(scn, nullptr);
+  if (!data || !data->d_buf) return {};
+  return as_bytes(data->d_buf, data->d_size);
+}
+
+std::span<const std::byte> ElfFile::bytes_at(std::uint64_t at, std::size_t count) const {
+  for (const auto& segment : segments_) {
+    if (!segment.range.contains(at)) continue;
+    std::size_t size = 0;
+    const char* raw = elf_rawfile(elf_, &size);
+    const std::uint64_t offset = segment.file_offset + (at - segment.range.begin);
+    if (!raw || offset < segment.file_offset || offset >= size) return {};
+    const std::uint64_t in_segment = segment.range.end - at;
+    return as_bytes(raw + offset, std::min<std::uint64_t>({count, in_segment, size - offset}));
+  }
+  return {};
+}
+
+bool ElfFile::executable_at(std::uint64_t at) const {
+  return std::ranges::any_of(segments_, [&](const Segment& s) { return s.executable && s.range.contains(at); });
+}
+
+std::string ElfFile::build_id() const {
+  const void* bytes = nullptr;
+  const ssize_t size = dwelf_elf_gnu_build_id(elf_, &bytes);
+  if (size <= 0 || size > 64 || !bytes) return {};
+  std::string hex;
+  for (const std::byte b : as_bytes(bytes, static_cast<std::size_t>(size)))
+    hex += fmt::format("{:02x}", std::to_integer<unsigned>(b));
+  return hex;
+}
+
+bool ElfFile::has_dwarf() const {
+  return std::ranges::any_of(sections_, [](const Section& s) {
+    return s.type != SHT_NOBITS && (s.name == ".debug_info" || s.name == ".zdebug_info");
+  });
+}
+
+}  // namespace trapline::sym

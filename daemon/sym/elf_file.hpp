@@ -1,0 +1,68 @@
+#pragma once
+// One ELF file opened with libelf: what is mapped where, its sections, its bytes. Inside the room only.
+// The file is mapped, not read: a debug file of a gigabyte costs what is looked at. Whoever truncates a file that is
+// being debugged (`cp` over a shared library) can therefore end this session with SIGBUS; linkers and package managers
+// write aside and rename.
+#include <gelf.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/sym/module.hpp"
+#include "daemon/util/fd.hpp"
+#include "proto/words/result.hpp"
+
+namespace trapline::sym {
+
+struct Section {
+  std::string name;
+  std::size_t index = 0;
+  FileRange range;  // addresses; empty where the section is not mapped
+  std::uint64_t flags = 0;
+  std::uint32_t type = 0;
+};
+
+class ElfFile {
+ public:
+  // Errors: not_found, os, bad_debug_info (no 64-bit x86-64 ELF program or library).
+  static Result<std::unique_ptr<ElfFile>> open(const std::string& path);
+  static Result<std::unique_ptr<ElfFile>> from_image(std::vector<std::byte> image, std::string name);
+  ~ElfFile();
+  ElfFile(const ElfFile&) = delete;
+  ElfFile& operator=(const ElfFile&) = delete;
+
+  Elf* elf() const { return elf_; }
+  const std::string& path() const { return path_; }
+  const GElf_Ehdr& header() const { return header_; }
+  std::span<const Segment> segments() const { return segments_; }
+  std::span<const Section> sections() const { return sections_; }
+  const Section* section(std::string_view name) const;
+  // Contents, decompressed; empty where the section is missing, has no bytes in the file, or is damaged.
+  std::span<const std::byte> contents(std::string_view name) const;
+  std::span<const std::byte> bytes_at(std::uint64_t at, std::size_t count) const;
+  bool executable_at(std::uint64_t at) const;
+  std::string build_id() const;  // hex
+  bool has_dwarf() const;        // a .debug_info (or .debug_line: assembler) with bytes in it
+
+ private:
+  ElfFile() = default;
+  Result<void> read_headers();
+  void read_segments();
+  void read_sections();
+
+  std::string path_;
+  util::Fd fd_;                   // stays open: libdw finds the folder of dwz files through it
+  std::vector<std::byte> image_;  // of from_image
+  Elf* elf_ = nullptr;
+  GElf_Ehdr header_{};
+  std::vector<Segment> segments_;  // PT_LOAD, ascending
+  std::vector<Section> sections_;
+};
+
+}  // namespace trapline::sym

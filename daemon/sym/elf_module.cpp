@@ -1,0 +1,227 @@
+// The module's face: which file holds what, and answers put together from the tables.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "daemon/sym/debug_info.hpp"
+#include "daemon/sym/debug_link.hpp"
+#include "daemon/sym/dwarf_handle.hpp"
+#include "daemon/sym/elf_file.hpp"
+#include "daemon/sym/functions.hpp"
+#include "daemon/sym/names.hpp"
+#include "daemon/sym/symbols.hpp"
+
+namespace trapline::sym {
+namespace {
+
+ElfSymbol to_elf_symbol(const RawSymbol& raw) {
+  return {.name = std::string(raw.name),
+          .address = raw.address,
+          .size = raw.size,
+          .function = raw.function,
+          .global = raw.global};
+}
+
+Function to_function(const ElfModule& module, const ConcreteFunction& concrete) {
+  const char* linkage = linkage_name(concrete.die);
+  return {.die = make_ref(module, concrete.die),
+          .name = qualified_name(module, concrete.die),
+          .linkage_name = linkage ? linkage : "",
+          .entry = concrete.entry,
+          .ranges = concrete.ranges};
+}
+
+Function to_function(const RawSymbol& symbol) {
+  return {.die = {},
+          .name = without_parameters(demangle(symbol.name)),
+          .linkage_name = std::string(symbol.name),
+          .entry = symbol.address,
+          .ranges = {{symbol.address, symbol.address + std::max<std::uint64_t>(symbol.size, 1)}}};
+}
+
+}  // namespace
+
+ElfModule::ElfModule(ModuleId id, std::string path, std::unique_ptr<ElfFile> file, const SearchOptions& options)
+    : id_(id), path_(std::move(path)), file_(std::move(file)) {
+  if (!file_->has_dwarf()) {
+    auto search = find_debug_file(*file_, path_, options);
+    debug_file_ = std::move(search.file);
+    problem_ = std::move(search.problem);
+  }
+  symbols_ = std::make_unique<SymbolTable>(*file_, debug_file_.get());
+  if (file_->has_dwarf() || debug_file_)
+    debug_ = DebugInfo::open(*file_, debug_file_ ? *debug_file_ : *file_, options, problem_);
+}
+
+ElfModule::~ElfModule() = default;
+
+Elf* ElfModule::elf() const { return file_->elf(); }
+Dwarf* ElfModule::dwarf() const { return debug_ ? debug_->dwarf() : nullptr; }
+Elf* ElfModule::debug_elf() const { return debug_ ? debug_->file().elf() : nullptr; }
+Dwarf* ElfModule::alternate() const { return debug_ ? debug_->alternate() : nullptr; }
+std::span<const std::byte> ElfModule::bytes_at(std::uint64_t at, std::size_t count) const {
+  return file_->bytes_at(at, count);
+}
+std::string ElfModule::build_id() const { return file_->build_id(); }
+bool ElfModule::position_independent() const { return file_->header().e_type == ET_DYN; }
+std::uint64_t ElfModule::entry() const { return file_->header().e_entry; }
+std::span<const Segment> ElfModule::segments() const { return file_->segments(); }
+bool ElfModule::has_symbols() const { return !symbols_->empty(); }
+bool ElfModule::has_debug_info() const { return debug_ != nullptr; }
+std::string ElfModule::debug_file() const { return debug_file_ ? debug_file_->path() : std::string{}; }
+std::string ElfModule::debug_problem() const { return !problem_.empty() || !debug_ ? problem_ : debug_->problem(); }
+bool ElfModule::optimized() const { return debug_ && std::ranges::any_of(debug_->units(), &Unit::optimized); }
+
+std::optional<FileRange> ElfModule::section(std::string_view name) const {
+  const Section* found = file_->section(name);
+  if (!found || found->range.begin >= found->range.end) return std::nullopt;
+  return found->range;
+}
+
+std::optional<ElfSymbol> ElfModule::symbol_at(std::uint64_t at) const {
+  const RawSymbol* found = symbols_->at(at);
+  return found ? std::optional(to_elf_symbol(*found)) : std::nullopt;
+}
+
+std::vector<ElfSymbol> ElfModule::symbols_named(std::string_view name) const {
+  std::vector<ElfSymbol> found;
+  for (const auto* symbol : symbols_->with_mangled_name(name)) found.push_back(to_elf_symbol(*symbol));
+  if (!found.empty()) return found;
+  for (const auto* symbol : symbols_->functions_that_fit(parse_name(name))) found.push_back(to_elf_symbol(*symbol));
+  return found;
+}
+
+std::optional<Function> ElfModule::function_at(std::uint64_t at) const {
+  if (debug_)
+    if (const auto* concrete = debug_->functions().at(at)) return to_function(*this, *concrete);
+  const RawSymbol* symbol = symbols_->at(at);
+  return symbol && symbol->function ? std::optional(to_function(*symbol)) : std::nullopt;
+}
+
+std::vector<InlineScope> ElfModule::inline_chain(std::uint64_t at) const {
+  std::vector<InlineScope> chain;
+  const auto* concrete = debug_ ? debug_->functions().at(at) : nullptr;
+  if (!concrete) return chain;
+  const auto& tree = debug_->functions().inlined_into(*concrete);
+  for (int i = FunctionTable::innermost(tree, at); i >= 0; i = tree[static_cast<std::size_t>(i)].parent) {
+    const auto& node = tree[static_cast<std::size_t>(i)];
+    InlineScope scope{.die = make_ref(*this, node.die),
+                      .name = qualified_name(*this, node.die),
+                      .call_file = {},
+                      .call_line = {},
+                      .ranges = node.ranges};
+    const auto number = [&](unsigned name) {
+      Dwarf_Attribute found;
+      Dwarf_Word value = 0;
+      return own_attribute(node.die, name, found) && dwarf_formudata(&found, &value) == 0 ? value : 0;
+    };
+    const Unit* unit = debug_->unit_of(node.die.cu);
+    LineTable* table = unit ? debug_->lines(*unit) : nullptr;
+    if (table && has_own(node.die, DW_AT_call_file)) scope.call_file = debug_->path(*table, number(DW_AT_call_file));
+    scope.call_line = {static_cast<std::uint32_t>(number(DW_AT_call_line))};
+    scope.call_column = static_cast<std::uint32_t>(number(DW_AT_call_column));
+    chain.push_back(std::move(scope));
+  }
+  chain.push_back({.die = make_ref(*this, concrete->die),
+                   .name = qualified_name(*this, concrete->die),
+                   .call_file = {},
+                   .call_line = {},
+                   .ranges = concrete->ranges});
+  return chain;
+}
+
+std::vector<Function> ElfModule::functions_named(std::string_view name) const {
+  std::vector<Function> found;
+  std::unordered_set<std::uint64_t> seen;
+  const auto add = [&](Function function) {
+    if (seen.insert(function.entry).second) found.push_back(std::move(function));
+  };
+  const auto add_symbol = [&](const RawSymbol& symbol) {
+    if (!symbol.function) return;
+    // The DWARF of the same code says more, but not where the symbol names a place inside of it.
+    const auto* concrete = debug_ ? debug_->functions().at(symbol.address) : nullptr;
+    add(concrete && concrete->entry == symbol.address ? to_function(*this, *concrete) : to_function(symbol));
+  };
+  // There is one main, and its symbol names it: no need to read every unit for the commonest breakpoint of all.
+  if (name == "main" || name.starts_with("_Z"))
+    for (const auto* symbol : symbols_->with_mangled_name(name)) add_symbol(*symbol);
+  if (!found.empty()) return found;
+
+  const NameQuery query = parse_name(name);
+  if (query.components.empty() || query.components.back().empty()) return found;
+  if (debug_) {
+    const std::string base(without_template_arguments(query.components.back()));
+    for (const auto& entry : debug_->names().with_base(base)) {
+      if (!entry.concrete || !name_fits(query, qualified_name(*this, entry.die))) continue;
+      const char* linkage = linkage_name(entry.die);
+      if (linkage && !parameters_fit(query, demangle(linkage))) continue;
+      const auto ranges = debug_->ranges_of(entry.die);
+      const auto* concrete = ranges.empty() ? nullptr : debug_->functions().at(ranges[0].begin);
+      if (concrete && concrete->die.addr == entry.die.addr) add(to_function(*this, *concrete));
+    }
+  }
+  for (const auto* symbol : symbols_->functions_that_fit(query)) add_symbol(*symbol);
+  return found;
+}
+
+std::vector<Function> ElfModule::inlined_instances(std::string_view name) const {
+  std::vector<Function> found;
+  const NameQuery query = parse_name(name);
+  if (!debug_ || query.components.empty() || query.components.back().empty()) return found;
+  const std::string base(without_template_arguments(query.components.back()));
+  for (const auto& entry : debug_->names().with_base(base)) {
+    if (entry.concrete || !name_fits(query, qualified_name(*this, entry.die))) continue;
+    const char* linkage = linkage_name(entry.die);
+    if (linkage && !parameters_fit(query, demangle(linkage))) continue;
+    for (const auto& unit : debug_->units()) {
+      // Link-time optimisation puts instances into units of its own, all called <artificial>.
+      if (unit.index != entry.unit && std::string_view(unit.name) != "<artificial>") continue;
+      for (const auto& die : debug_->functions().instances_of(entry.die, unit)) {
+        const auto ranges = debug_->ranges_of(die);
+        if (ranges.empty()) continue;
+        Dwarf_Die copy = die;
+        Dwarf_Addr entry_pc = 0;
+        if (dwarf_entrypc(&copy, &entry_pc) != 0 || !debug_->is_code(entry_pc)) entry_pc = ranges[0].begin;
+        found.push_back({.die = make_ref(*this, die),
+                         .name = qualified_name(*this, die),
+                         .linkage_name = linkage ? linkage : "",
+                         .entry = entry_pc,
+                         .ranges = ranges});
+      }
+    }
+  }
+  return found;
+}
+
+std::vector<Function> ElfModule::search_functions(std::string_view query, std::size_t limit) const {
+  std::vector<Function> found;
+  std::unordered_set<std::uint64_t> seen;
+  if (debug_) {
+    const auto base = split_scopes(query).back();
+    for (const auto& entry : debug_->names().all()) {
+      if (found.size() >= limit) return found;
+      if (!entry.concrete || entry.base.find(without_template_arguments(base)) == std::string_view::npos) continue;
+      const auto ranges = debug_->ranges_of(entry.die);
+      const auto* concrete = ranges.empty() ? nullptr : debug_->functions().at(ranges[0].begin);
+      if (!concrete || qualified_name(*this, concrete->die).find(query) == std::string::npos) continue;
+      if (seen.insert(concrete->entry).second) found.push_back(to_function(*this, *concrete));
+    }
+  }
+  for (const auto* symbol : symbols_->functions_containing(query, limit))
+    if (found.size() < limit && seen.insert(symbol->address).second) found.push_back(to_function(*symbol));
+  return found;
+}
+
+Result<std::shared_ptr<const Module>> Module::open(const std::string& path, ModuleId id, const SearchOptions& options) {
+  const std::string real = options.read_from.empty() ? options.root + path : options.read_from;
+  TL_TRY(auto file, ElfFile::open(real));
+  return std::make_shared<const ElfModule>(id, path, std::move(file), options);
+}
+
+Result<std::shared_ptr<const Module>> Module::from_image(std::vector<std::byte> image, std::string name, ModuleId id) {
+  TL_TRY(auto file, ElfFile::from_image(std::move(image), name));
+  return std::make_shared<const ElfModule>(id, std::move(name), std::move(file), SearchOptions{});
+}
+
+}  // namespace trapline::sym

@@ -1,0 +1,222 @@
+// Addresses of a source line.
+//
+// A line has many rows: a `for` has two or three, an optimised statement one for every piece that the scheduler moved.
+// A breakpoint wants one address for each instance of the code: per concrete function (a template's instantiations and
+// a constructor's variants are functions of their own), per inlined call, and per part of a function that was split off
+// as rarely run. In each the lowest address that begins a statement is taken, which is where the line is entered.
+//
+// Whose code a row is cannot be read off the address alone: where a call was inlined, the caller's row for the call and
+// the callee's first row share an address. The level of the inlined chain whose declaration stands nearest above the
+// line, in the same file, owns the row.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "daemon/sym/debug_info.hpp"
+#include "daemon/sym/dwarf_handle.hpp"
+#include "daemon/sym/functions.hpp"
+
+namespace trapline::sym {
+namespace {
+
+struct FileRows {
+  LineTable* table = nullptr;
+  std::set<std::uint32_t> files;  // indices in the table that are the file asked for
+};
+
+struct Candidate {
+  std::uint64_t address = 0;
+  std::string_view file;
+  std::uint16_t column = 0;
+};
+
+// Instance of code: a function, or one inlined call, in one contiguous part of a function.
+struct Owner {
+  const ConcreteFunction* function = nullptr;
+  Dwarf_Die die{};
+  bool inlined = false;
+  std::uint64_t declared_at = 0;  // line; 0: unknown, or in another file
+  std::size_t part = 0;
+};
+
+class LineSearch {
+ public:
+  LineSearch(const ElfModule& module, DebugInfo& info) : module_(module), info_(info) {}
+
+  Module::LineQuery run(std::string_view file_suffix, Line line, std::uint32_t column) {
+    find_files(file_suffix);
+    query_.file_known = !files_.empty();
+    if (files_.empty() || line.value == 0) return std::move(query_);
+    auto candidates = rows_at(line.value);
+    std::uint32_t taken = line.value;
+    if (candidates.empty()) {
+      taken = next_line_with_code(line.value);
+      if (taken == 0) return std::move(query_);
+      candidates = rows_at(taken);
+      keep_same_function(candidates, line.value, taken);
+      if (candidates.empty()) return std::move(query_);
+      query_.moved_to = {taken};
+    } else if (column != 0) {
+      keep_column(candidates, column);
+    }
+    collapse(candidates, taken);
+    return std::move(query_);
+  }
+
+ private:
+  void find_files(std::string_view suffix) {
+    std::string wanted = clean_path(suffix);
+    while (wanted.starts_with("../")) wanted.erase(0, 3);
+    std::map<std::string_view, std::vector<std::pair<LineTable*, std::uint32_t>>> others;
+    for (LineTable* table : info_.tables_mentioning(base_name(wanted))) {
+      FileRows rows{.table = table, .files = {}};
+      for (std::uint32_t i = 0; i < table->header.files.size(); ++i) {
+        if (base_name(table->header.files[i].name) != base_name(wanted)) continue;
+        const auto path = info_.path(*table, i);
+        if (path_fits(path, wanted)) {
+          rows.files.insert(i);
+        } else {
+          others[path].emplace_back(table, i);
+        }
+      }
+      if (!rows.files.empty()) files_.push_back(std::move(rows));
+    }
+    if (files_.empty() && !others.empty()) follow_links(wanted, others);
+    if (files_.empty() && !others.empty()) query_.near_match = others.begin()->first;
+  }
+
+  // The editor and the compiler may know one file by two names, where a folder is a symbolic link.
+  void follow_links(const std::string& wanted,
+                    const std::map<std::string_view, std::vector<std::pair<LineTable*, std::uint32_t>>>& others) {
+    std::error_code failed;
+    const auto real = std::filesystem::canonical(wanted, failed);
+    if (failed || !wanted.starts_with('/')) return;
+    for (const auto& [path, places] : others) {
+      if (std::filesystem::canonical(path, failed) != real || failed) continue;
+      for (const auto& [table, index] : places) files_.push_back({.table = table, .files = {index}});
+    }
+  }
+
+  template <class Take>
+  void each_statement(Take take) {
+    for (const auto& file : files_)
+      for (const auto& row : info_.rows(*file.table).rows)
+        if ((row.flags & RowFlags::statement) != 0 && row.line != 0 && file.files.contains(row.file))
+          take(*file.table, row);
+  }
+
+  std::vector<Candidate> rows_at(std::uint32_t line) {
+    std::vector<Candidate> found;
+    each_statement([&](LineTable& table, const Row& row) {
+      if (row.line == line)
+        found.push_back({.address = row.address, .file = info_.path(table, row.file), .column = row.column});
+    });
+    return found;
+  }
+
+  std::uint32_t next_line_with_code(std::uint32_t line) {
+    std::uint32_t next = 0;
+    each_statement([&](LineTable&, const Row& row) {
+      if (row.line > line && (next == 0 || row.line < next)) next = row.line;
+    });
+    return next;
+  }
+
+  Owner owner_of(std::uint64_t address, std::string_view file, std::uint32_t line) {
+    Owner owner;
+    owner.function = info_.functions().at(address);
+    if (!owner.function) return owner;
+    const auto& parts = owner.function->ranges;
+    while (owner.part + 1 < parts.size() && !parts[owner.part].contains(address)) ++owner.part;
+    const auto& tree = info_.functions().inlined_into(*owner.function);
+    const int innermost = FunctionTable::innermost(tree, address);
+    bool first = true;
+    for (int i = innermost;; i = tree[static_cast<std::size_t>(i)].parent) {
+      const Dwarf_Die& die = i < 0 ? owner.function->die : tree[static_cast<std::size_t>(i)].die;
+      const std::uint64_t declared =
+          decl_file(module_, die) == file ? unsigned_value(die, DW_AT_decl_line).value_or(0) : 0;
+      const bool nearer = declared != 0 && declared <= line && declared > owner.declared_at;
+      if (first || nearer) {
+        owner.die = die;
+        owner.inlined = i >= 0;
+        if (nearer) owner.declared_at = declared;
+      }
+      first = false;
+      if (i < 0) break;
+    }
+    if (owner.declared_at == 0 && decl_file(module_, owner.die) == file)
+      owner.declared_at = unsigned_value(owner.die, DW_AT_decl_line).value_or(0);
+    return owner;
+  }
+
+  // `asked` has no code and `taken` is the next line that has. It must be of the function that `asked` stands in, or
+  // `asked` stands before all code of the file.
+  void keep_same_function(std::vector<Candidate>& candidates, std::uint32_t asked, std::uint32_t taken) {
+    bool code_before = false;
+    each_statement([&](LineTable&, const Row& row) { code_before = code_before || row.line < asked; });
+    if (!code_before) return;
+    std::string other;
+    std::erase_if(candidates, [&](const Candidate& c) {
+      const Owner owner = owner_of(c.address, c.file, taken);
+      if (!owner.function || owner.declared_at <= asked) return false;
+      other = qualified_name(module_, owner.die);
+      return true;
+    });
+    if (candidates.empty())
+      query_.refusal = fmt::format("line {} has no code, and the next line that has, {}, is in another function ({})",
+                                   asked, taken, other);
+  }
+
+  // The column asked for, else the nearest behind it, else the last one before it.
+  static void keep_column(std::vector<Candidate>& candidates, std::uint32_t column) {
+    std::optional<std::uint16_t> behind, before;
+    for (const auto& c : candidates) {
+      if (c.column >= column && (!behind || c.column < *behind)) behind = c.column;
+      if (c.column < column && (!before || c.column > *before)) before = c.column;
+    }
+    const std::uint16_t chosen = behind ? *behind : before.value_or(0);
+    std::erase_if(candidates, [&](const Candidate& c) { return c.column != chosen; });
+  }
+
+  void collapse(const std::vector<Candidate>& candidates, std::uint32_t line) {
+    std::map<std::pair<const void*, std::size_t>, LineMatch> chosen;
+    for (const auto& candidate : candidates) {
+      const Owner owner = owner_of(candidate.address, candidate.file, line);
+      LineMatch match{.address = candidate.address,
+                      .file = candidate.file,
+                      .line = {line},
+                      .column = candidate.column,
+                      .function = owner.function ? make_ref(module_, owner.die) : DieRef{}};
+      const void* instance = owner.function ? owner.die.addr : nullptr;
+      const auto part = owner.function ? owner.part : static_cast<std::size_t>(candidate.address);
+      const auto [slot, fresh] = chosen.try_emplace({instance, part}, match);
+      if (!fresh && candidate.address < slot->second.address) slot->second = match;
+    }
+    std::set<std::uint64_t> seen;
+    for (auto& [key, match] : chosen) {
+      const auto* function = info_.functions().at(match.address);
+      // At a function's opening line its arguments are not in place yet.
+      if (function && function->entry == match.address && function->die.addr == key.first)
+        match.address = module_.after_prologue(match.address);
+      if (seen.insert(match.address).second) query_.matches.push_back(std::move(match));
+    }
+    std::ranges::sort(query_.matches, {}, &LineMatch::address);
+  }
+
+  const ElfModule& module_;
+  DebugInfo& info_;
+  std::vector<FileRows> files_;
+  Module::LineQuery query_;
+};
+
+}  // namespace
+
+Module::LineQuery ElfModule::addresses_of(std::string_view file_suffix, Line line, std::uint32_t column) const {
+  if (!debug_) return {};
+  return LineSearch(*this, *debug_).run(file_suffix, line, column);
+}
+
+}  // namespace trapline::sym
