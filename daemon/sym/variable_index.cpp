@@ -1,0 +1,227 @@
+#include "daemon/sym/variable_index.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "daemon/sym/type_parts.hpp"
+
+namespace trapline::sym {
+
+bool is_type_tag(int tag) {
+  switch (tag) {
+    case DW_TAG_base_type:
+    case DW_TAG_structure_type:
+    case DW_TAG_class_type:
+    case DW_TAG_interface_type:
+    case DW_TAG_union_type:
+    case DW_TAG_enumeration_type:
+    case DW_TAG_typedef:
+    case DW_TAG_template_alias:
+    case DW_TAG_unspecified_type: return true;
+    default: return false;
+  }
+}
+
+namespace {
+
+bool has_scope(int tag) {
+  return tag == DW_TAG_namespace || tag == DW_TAG_module || tag == DW_TAG_structure_type || tag == DW_TAG_class_type ||
+         tag == DW_TAG_union_type || tag == DW_TAG_interface_type || tag == DW_TAG_enumeration_type;
+}
+
+std::string_view before_arguments(std::string_view name) {
+  if (name.starts_with("operator")) return {};
+  const std::size_t at = name.find('<');
+  return at == std::string_view::npos || at == 0 ? std::string_view{} : name.substr(0, at);
+}
+
+bool die_less(const DieRef& a, const DieRef& b) {
+  return std::pair(a.alternate, a.offset) < std::pair(b.alternate, b.offset);
+}
+
+}  // namespace
+
+UnitNames::UnitNames(const ElfModule& module, const Dwarf_Die& unit) {
+  if (unit.addr != nullptr) walk(module, unit, NameEntry::no_parent, 0);
+  by_name_.resize(entries_.size());
+  std::iota(by_name_.begin(), by_name_.end(), 0U);
+  by_die_ = by_name_;
+  std::stable_sort(by_name_.begin(), by_name_.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return entries_[a].name < entries_[b].name; });
+  std::stable_sort(by_die_.begin(), by_die_.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return die_less(entries_[a].die, entries_[b].die); });
+  for (std::uint32_t i = 0; i < entries_.size(); ++i)
+    if (!before_arguments(entries_[i].name).empty()) by_template_.push_back(i);
+  std::stable_sort(by_template_.begin(), by_template_.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return before_arguments(entries_[a].name) < before_arguments(entries_[b].name);
+  });
+}
+
+void UnitNames::walk(const ElfModule& module, const Dwarf_Die& parent, std::uint32_t parent_entry, int depth) {
+  Dwarf_Die child;
+  if (depth > max_die_depth || !first_child(parent, child)) return;
+  do {
+    add(module, child, dwarf_tag(&child), parent_entry, depth);
+  } while (next_sibling(child));
+}
+
+void UnitNames::add(const ElfModule& module, const Dwarf_Die& die, int tag, std::uint32_t parent, int depth) {
+  switch (tag) {
+    case DW_TAG_imported_unit:
+      if (const auto target = referenced(die, DW_AT_import)) imported_units_.push_back(make_ref(module, *target));
+      return;
+    case DW_TAG_imported_module:
+    case DW_TAG_imported_declaration: {
+      const auto target = referenced(die, DW_AT_import);
+      if (!target) return;
+      const char* alias = die_name(die);
+      const char* written = alias != nullptr ? alias : die_name(*target);
+      const bool one = tag == DW_TAG_imported_declaration;
+      imports_.push_back({parent, one && written != nullptr ? written : "", make_ref(module, *target), one});
+      return;
+    }
+    case DW_TAG_namespace:
+    case DW_TAG_module:
+    case DW_TAG_enumerator:
+    case DW_TAG_subprogram:
+    case DW_TAG_variable:
+    case DW_TAG_constant: break;
+    case DW_TAG_member:
+      if (!flag(die, DW_AT_external) && !flag(die, DW_AT_declaration)) return;  // a static member before DWARF 5
+      break;
+    default:
+      if (!is_type_tag(tag)) return;
+  }
+  NameEntry entry;
+  const char* written = die_name(die);
+  entry.name = written != nullptr ? written : "";
+  entry.die = make_ref(module, die);
+  if (!entry.die) return;
+  entry.parent = parent;
+  entry.tag = static_cast<std::uint16_t>(tag);
+  Dwarf_Attribute own;
+  entry.declaration = own_attribute(die, DW_AT_declaration, own);
+  entry.transparent = (tag == DW_TAG_namespace && (entry.name.empty() || flag(die, DW_AT_export_symbols))) ||
+                      (tag == DW_TAG_enumeration_type && !flag(die, DW_AT_enum_class)) ||
+                      (entry.name.empty() && has_scope(tag));
+  if (tag == DW_TAG_subprogram || tag == DW_TAG_variable) {
+    auto completes = referenced(die, DW_AT_specification);
+    if (!completes) completes = referenced(die, DW_AT_abstract_origin);
+    for (int hops = 0; completes && hops < max_reference_chain; ++hops) {
+      const DieRef other = make_ref(module, *completes);
+      // The declaration stands in the class or namespace, mostly before; entries_ is still in order of the walk.
+      const auto found = std::lower_bound(entries_.begin(), entries_.end(), other,
+                                          [](const NameEntry& a, const DieRef& b) { return die_less(a.die, b); });
+      if (found != entries_.end() && found->die == other) {
+        entry.parent = found->parent;
+        break;
+      }
+      auto next = referenced(*completes, DW_AT_specification);
+      completes = next;
+    }
+  }
+  const auto index = static_cast<std::uint32_t>(entries_.size());
+  if (entry.name.empty() && !has_scope(tag)) return;
+  entries_.push_back(std::move(entry));
+  if (has_scope(tag)) walk(module, die, index, depth + 1);
+}
+
+std::span<const std::uint32_t> UnitNames::named(std::string_view name) const {
+  const auto [begin, end] =
+      std::ranges::equal_range(by_name_, name, {}, [&](std::uint32_t i) { return std::string_view(entries_[i].name); });
+  return {begin, end};
+}
+
+std::span<const std::uint32_t> UnitNames::template_named(std::string_view base) const {
+  const auto [begin, end] = std::ranges::equal_range(
+      by_template_, base, {}, [&](std::uint32_t i) { return before_arguments(entries_[i].name); });
+  return {begin, end};
+}
+
+std::optional<std::uint32_t> UnitNames::find(const DieRef& die) const {
+  const auto found = std::lower_bound(by_die_.begin(), by_die_.end(), die, [&](std::uint32_t i, const DieRef& ref) {
+    return die_less(entries_[i].die, ref);
+  });
+  if (found == by_die_.end() || !(entries_[*found].die == die)) return std::nullopt;
+  return *found;
+}
+
+std::vector<std::string> UnitNames::path_of(std::uint32_t entry) const {
+  std::vector<std::string> path;
+  for (int depth = 0; entry != NameEntry::no_parent && depth < max_die_depth; ++depth) {
+    const NameEntry& at = entries_[entry];
+    if (path.empty() || !at.transparent) path.push_back(at.name);
+    entry = at.parent;
+  }
+  std::ranges::reverse(path);
+  return path;
+}
+
+// ---- all units of a module
+
+NameIndex::NameIndex(const ElfModule& module) : module_(module) {
+  const auto add_units = [&](Dwarf* dwarf) {
+    Dwarf_CU* unit = nullptr;
+    Dwarf_Die die, split;
+    std::uint8_t kind = 0;
+    while (dwarf != nullptr && dwarf_get_units(dwarf, unit, &unit, nullptr, &kind, &die, &split) == 0) {
+      const DieRef ref = make_ref(module, die);
+      if (!ref) continue;
+      by_offset_.emplace(std::pair(ref.alternate, ref.offset), units_.size());
+      units_.push_back(ref);
+    }
+  };
+  add_units(module.dwarf());
+  add_units(module.alternate());
+  names_.resize(units_.size());
+}
+
+const UnitNames& NameIndex::unit(std::size_t n) {
+  if (!names_[n]) {
+    const auto die = open_die(units_[n]);
+    names_[n] = std::make_unique<UnitNames>(module_, die ? *die : Dwarf_Die{});
+  }
+  return *names_[n];
+}
+
+const UnitNames& NameIndex::unit_of(const DieRef& ref) {
+  if (const auto die = open_die(ref)) {
+    Dwarf_Die copy = *die, unit_die;
+    if (dwarf_diecu(&copy, &unit_die, nullptr, nullptr) != nullptr) {
+      const DieRef at = make_ref(module_, unit_die);
+      if (const auto found = by_offset_.find({at.alternate, at.offset}); found != by_offset_.end())
+        return unit(found->second);
+    }
+  }
+  if (!empty_) empty_ = std::make_unique<UnitNames>(module_, Dwarf_Die{});
+  return *empty_;
+}
+
+NameIndex& names_of(const Module& module) {
+  ModuleMemo& memo = memo_of(module);
+  if (!memo.names) memo.names = std::make_shared<NameIndex>(elf_module(module));
+  return *memo.names;
+}
+
+DieRef find_definition(const Module& where, const DieRef& declaration, const Module& from) {
+  const UnitNames& home = names_of(from).unit_of(declaration);
+  const auto entry = home.find(declaration);
+  if (!entry) return {};
+  const NameEntry& wanted = home.entries()[*entry];
+  if (wanted.name.empty()) return {};
+  const std::vector<std::string> path = home.path_of(*entry);
+  NameIndex& index = names_of(where);
+  for (std::size_t n = 0; n < index.unit_count(); ++n) {
+    const UnitNames& unit = index.unit(n);
+    for (const std::uint32_t i : unit.named(wanted.name)) {
+      const NameEntry& found = unit.entries()[i];
+      // class and struct may be mixed between a declaration and its definition.
+      const auto family = [](int tag) { return tag == DW_TAG_class_type ? int{DW_TAG_structure_type} : tag; };
+      if (found.declaration || family(found.tag) != family(wanted.tag)) continue;
+      if (unit.path_of(i) == path) return found.die;
+    }
+  }
+  return {};
+}
+
+}  // namespace trapline::sym

@@ -1,0 +1,76 @@
+#pragma once
+// Inside the room only: the names at namespace and class scope, unit by unit, each unit read when it is first asked.
+// A unit's table is one preorder walk that enters namespaces, classes and enumerations, and no function.
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/sym/dwarf_handle.hpp"
+
+namespace trapline::sym {
+
+struct NameEntry {
+  std::string name;
+  DieRef die;
+  std::uint32_t parent = no_parent;  // index in the same table
+  std::uint16_t tag = 0;
+  bool declaration = false;
+  bool transparent = false;  // inline or anonymous namespace, unscoped enumeration: its names are its parent's too
+  static constexpr std::uint32_t no_parent = 0xffffffff;
+};
+
+struct ImportEntry {  // using namespace N; using N::x; namespace A = N;
+  std::uint32_t parent = NameEntry::no_parent;
+  std::string name;  // empty: a using directive
+  DieRef target;
+  bool declaration = false;  // one name (using N::x, alias); false: a directive
+};
+
+class UnitNames {
+ public:
+  UnitNames(const ElfModule& module, const Dwarf_Die& unit);
+  const std::vector<NameEntry>& entries() const { return entries_; }
+  const std::vector<ImportEntry>& imports() const { return imports_; }
+  std::span<const std::uint32_t> named(std::string_view name) const;  // indices into entries()
+  // Also `vector<int>` for "vector": the text before a template's arguments.
+  std::span<const std::uint32_t> template_named(std::string_view base) const;
+  std::optional<std::uint32_t> find(const DieRef& die) const;
+  // Outermost first; transparent namespaces left out.
+  std::vector<std::string> path_of(std::uint32_t entry) const;
+  std::span<const DieRef> imported_units() const { return imported_units_; }
+
+ private:
+  void walk(const ElfModule& module, const Dwarf_Die& parent, std::uint32_t parent_entry, int depth);
+  void add(const ElfModule& module, const Dwarf_Die& die, int tag, std::uint32_t parent, int depth);
+  std::vector<NameEntry> entries_;
+  std::vector<ImportEntry> imports_;
+  std::vector<std::uint32_t> by_name_;
+  std::vector<std::uint32_t> by_template_;
+  std::vector<std::uint32_t> by_die_;
+  std::vector<DieRef> imported_units_;
+};
+
+class NameIndex {
+ public:
+  explicit NameIndex(const ElfModule& module);
+  const UnitNames& unit_of(const DieRef& die);
+  std::size_t unit_count() const { return units_.size(); }
+  const UnitNames& unit(std::size_t n);
+
+ private:
+  const ElfModule& module_;
+  std::vector<DieRef> units_;
+  std::vector<std::unique_ptr<UnitNames>> names_;
+  std::map<std::pair<bool, std::uint64_t>, std::size_t> by_offset_;
+  std::unique_ptr<UnitNames> empty_;
+};
+
+NameIndex& names_of(const Module& module);
+// A definition in `where` of the same kind and qualified name as `declaration` of module `from`.
+DieRef find_definition(const Module& where, const DieRef& declaration, const Module& from);
+bool is_type_tag(int tag);
+
+}  // namespace trapline::sym
