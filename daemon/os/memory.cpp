@@ -102,4 +102,17 @@ Result<void> ProcessMemory::write(LoadAddr at, std::span<const std::byte> bytes)
               moved.stopped_by);
 }
 
+Result<void> ProcessMemory::store_as_program(LoadAddr at, std::span<const std::byte> bytes) {
+  const iovec local{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
+  const iovec remote{.iov_base = reinterpret_cast<void*>(at.value), .iov_len = bytes.size()};
+  const ssize_t n = ::process_vm_writev(pid_.value, &local, 1, &remote, 1, 0);
+  if (n == static_cast<ssize_t>(bytes.size())) return {};
+  const int err = n < 0 ? errno : EFAULT;
+  if (err == ESRCH) return process_gone(pid_);
+  if (err == EFAULT)
+    return fail(Errc::bad_address, fmt::format("process {} may not write at {:#x}", pid_.value, at.value), err);
+  return fail(err == EPERM ? Errc::no_permission : Errc::os,
+              fmt::format("cannot write at {:#x} in process {}: {}", at.value, pid_.value, std::strerror(err)), err);
+}
+
 }  // namespace trapline::os

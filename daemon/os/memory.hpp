@@ -16,6 +16,9 @@ class ProcessMemory {
   Result<void> read(LoadAddr at, std::span<std::byte> out) const;  // bad_address, process_gone
   std::size_t read_some(LoadAddr at, std::span<std::byte> out) const;
   Result<void> write(LoadAddr at, std::span<const std::byte> bytes);  // r-x text too (FOLL_FORCE); pages become private
+  // As a store of the program itself: bad_address where the page is not writable, a stack's guard page among them.
+  // Source: process_vm_writev(2) has no FOLL_FORCE.
+  Result<void> store_as_program(LoadAddr at, std::span<const std::byte> bytes);
   Pid pid() const { return pid_; }
 
  private:

@@ -3,12 +3,17 @@
 // is emulated on the registers where that is simpler. Pure: the plan says what to write and how registers change.
 //
 // Slot layout: relocated instruction; `jmp [rip+0]; .quad next` (14 bytes, reaches everywhere). RIP-relative operands
-// get a new disp32 (the slot lies within 2 GB of the code) or are rewritten over a scratch-free form; short branches
-// are emulated.
+// get a new disp32 (the slot lies within 2 GB of what they name, else unsupported); branches and calls are emulated.
+//
+// Try displace() first and emulate() for what it refuses: a moved instruction faults exactly as the original would,
+// costs fewer system calls and works with a shadow stack. A store of emulate() should be made as the program would make
+// it (ProcessMemory::store_as_program): /proc/PID/mem writes through the guard page of a stack. A thread with a shadow
+// stack (CET) must not have its calls and rets emulated.
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "daemon/arch/registers.hpp"
@@ -36,15 +41,18 @@ enum class Finish : std::uint8_t {
 
 struct Displaced {
   std::vector<std::byte> code;       // to be written at the slot; the thread's rip goes to the slot
-  LoadAddr next;                     // where the original flow continues
+  LoadAddr next;                     // behind the original instruction (a ret or jmp goes elsewhere)
   std::size_t instruction_size = 0;  // of the original
   std::size_t relocated_size = 0;    // rip in [slot, slot+relocated_size) means "not executed yet", at its end "done"
 };
 
-// `bytes`: the program's own bytes at `pc` (up to 15). Emulates: jmp, jcc, call (direct, and indirect when the operand
-// was read by `read_word`), ret, push/pop of registers, nop, endbr64, lea. Nothing else. unsupported: cannot be
-// displaced (syscall is fine; `int3`, `hlt`, far branches are not); the caller then steps in place with all other
-// threads stopped.
+// `bytes`: the program's own bytes at `pc` (up to 15); emulate() takes regs.rip for the pc.
+// emulate: jmp, jcc, loop, jrcxz, call (direct, and indirect with operands read by `read`), ret, push, pop and leave,
+// nop, endbr64, lea, mov between registers and of immediates. nullopt: anything else, and what would fault.
+// displace: all straight code, syscall too (rcx then holds the slot's address: run/ puts it right), and with jump_back
+// also ret and indirect jmp, which leave the slot by themselves. unsupported: direct branches, calls, traps (int3, ud2,
+// hlt, int), far branches, operands out of reach; where emulate() has no answer either, the caller steps in place with
+// all other threads stopped.
 using ReadWord = Result<std::uint64_t> (*)(void* context, LoadAddr at);
 Result<std::optional<Emulated>> emulate(std::span<const std::byte> bytes, const arch::GeneralRegisters& regs,
                                         ReadWord read, void* context);
