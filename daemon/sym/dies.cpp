@@ -162,8 +162,16 @@ std::optional<Dwarf_Die> lexical_parent(const ElfModule& module, const Dwarf_Die
 
 namespace {
 
-std::string scope_name(const Dwarf_Die& die, int tag) {
+bool is_closure(const ElfModule& module, const Dwarf_Die& die) {
+  return module.debug_info() && std::ranges::any_of(module.debug_info()->children_of(die), [](Dwarf_Die child) {
+           const char* name = dwarf_tag(&child) == DW_TAG_subprogram ? die_name(child) : nullptr;
+           return name && std::string_view(name) == "operator()";
+         });
+}
+
+std::string scope_name(const ElfModule& module, const Dwarf_Die& die, int tag) {
   if (const char* name = die_name(die); name && *name) return name;
+  if ((tag == DW_TAG_structure_type || tag == DW_TAG_class_type) && is_closure(module, die)) return "{lambda}";
   switch (tag) {
     case DW_TAG_namespace: return "(anonymous namespace)";
     case DW_TAG_structure_type: return "{unnamed struct}";
@@ -192,12 +200,12 @@ bool names_a_scope(int tag) {
 
 std::string qualified_name(const ElfModule& module, const Dwarf_Die& die) {
   Dwarf_Die copy = die;
-  std::string name = scope_name(die, dwarf_tag(&copy));
+  std::string name = scope_name(module, die, dwarf_tag(&copy));
   auto scope = lexical_parent(module, die);
   for (int depth = 0; scope && depth < max_die_depth; ++depth) {
     const int tag = dwarf_tag(&*scope);
     if (names_a_scope(tag))
-      if (const auto part = scope_name(*scope, tag); !part.empty()) name.insert(0, part + "::");
+      if (const auto part = scope_name(module, *scope, tag); !part.empty()) name.insert(0, part + "::");
     scope = lexical_parent(module, *scope);
   }
   return name;

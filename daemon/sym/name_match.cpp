@@ -66,7 +66,8 @@ std::string normal_parameters(std::string_view text) {
     const std::string type = out.substr(at + 6, end - at - 6);
     out.replace(at, end - at, type + " const");
   }
-  return without_blanks(out);
+  std::erase(out, ' ');
+  return out;
 }
 
 // The text between the parentheses that stand right behind `name` in `demangled`.
