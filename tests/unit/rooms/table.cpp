@@ -7,7 +7,8 @@ const std::vector<Room>& table() {
       {"proto/words", {}, {}},
       {"proto/wire", {"proto/words"}, {"json"}},
       {"proto/dap", {"proto/wire", "proto/words"}, {"json"}},
-      {"proto/rpc", {"proto/wire", "proto/words"}, {"json"}},
+      // JSON-RPC is the serialisation of Control's words.
+      {"proto/rpc", {"proto/wire", "proto/words", "proto/control.hpp"}, {"json"}},
       {"proto/control.hpp", {"proto/words"}, {}},
       {"dap", {"proto/words", "proto/wire", "proto/dap", "proto/rpc", "proto/control.hpp"}, {"json"}},
       {"client",
