@@ -52,7 +52,9 @@ struct RegisterFile {
 };
 
 // One register by the name a user knows: rax eax ax al ah, r8d r8w r8b, rip, eflags, fs_base, orig_rax, st0-7, mm0-7,
-// fctrl fstat ftag fop fioff fooff (x87 environment), mxcsr, xmm0-31, ymm0-31, zmm0-31, k0-7, pkru.
+// fctrl fstat ftag fop fioff fooff (x87 environment), mxcsr, xmm0-31, ymm0-31, zmm0-31, k0-7, pkru; pc sp fp as gdb has
+// them. A write changes the bytes of that name and no others: eax leaves the upper half of rax alone.
+// Errors: not_found (no such name), not_available (not on this machine, or xstate is empty), bad_request (wrong size).
 struct RegisterDescription {
   std::string name;
   std::string group;     // general, segment, flags, x87, sse, avx, avx512
@@ -63,6 +65,6 @@ const std::vector<RegisterDescription>& register_list(
 Result<std::vector<std::byte>> read_register(const RegisterFile& file, std::string_view name);
 Result<void> write_register(RegisterFile& file, std::string_view name, std::span<const std::byte> bytes);
 std::string format_register(std::string_view name,
-                            std::span<const std::byte> bytes);  // "0x7ffe...", "[ ZF PF ]", "{…}"
+                            std::span<const std::byte> bytes);  // "0x7ffe...", "[ PF ZF ]", "{0x1, 0x2}"
 
 }  // namespace trapline::arch
