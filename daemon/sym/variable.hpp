@@ -64,6 +64,8 @@ struct LookupScope {
 std::vector<Symbol> lookup(const LookupScope& from, const QualifiedName& name);
 // The class of *this in a member function (in a lambda too, where it captured this); nullptr elsewhere.
 const Type* implicit_this(DieRef scope);
+// The variable that a static member (of kind static_ in record->members()) is.
+std::optional<Symbol> static_member(const Type* record, const Member& member, std::span<const Module* const> modules);
 // A field of that name in the record, its bases, or its anonymous members.
 bool has_field(const Type* record, std::string_view name);
 // The function's own `this` parameter, for implicit member access. In lambdas of a member function: __this.

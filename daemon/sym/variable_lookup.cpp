@@ -406,6 +406,27 @@ bool has_field(const Type* record, std::string_view name) {
   return false;
 }
 
+std::optional<Symbol> static_member(const Type* record, const Member& member, std::span<const Module* const> modules) {
+  if (!member.die) return std::nullopt;
+  Symbol symbol{Symbol::Kind::variable, record->name() + "::" + member.name, member.die, member.type, std::nullopt, false, false};
+  const auto declared = open_die(member.die);
+  Dwarf_Attribute constant;
+  if (declared && attribute(*declared, DW_AT_const_value, constant)) return symbol;
+  const Path path = path_of(member.die);
+  std::vector<const Module*> order{member.die.module};
+  for (const Module* module : modules)
+    if (module != member.die.module) order.push_back(module);
+  for (const Module* module : order) {
+    if (path.empty() || !module->has_debug_info()) continue;
+    NameIndex& index = names_of(*module);
+    for (std::size_t n = 0; n < index.unit_count(); ++n)
+      for (const Symbol& found : in_unit(index.unit(n), path))
+        if (found.kind == Symbol::Kind::variable && !found.declaration) return found;
+  }
+  symbol.declaration = true;
+  return symbol;
+}
+
 std::vector<Symbol> lookup(const LookupScope& from, const QualifiedName& name) { return Lookup(from, name).run(); }
 
 // ---- near misses and completion

@@ -1,0 +1,83 @@
+#pragma once
+// Inside the room only: the binder's parts. binder.cpp: names and members; binder_operators.cpp; binder_casts.cpp.
+#include "daemon/eval/binder.hpp"
+
+namespace trapline::eval {
+
+class Binder {
+ public:
+  Binder(std::string_view text, const Scope& scope, const BindOptions& options)
+      : text_(text), scope_(scope), options_(options) {}
+
+  Result<NodePtr> bind(const Syntax& syntax);
+  Result<NodePtr> bind_value(const Syntax& syntax);  // arrays and functions decay
+  Result<const sym::Type*> type_of(const TypeSyntax& type);
+  // An implicit conversion, as in an assignment.
+  Result<NodePtr> convert(NodePtr node, const sym::Type* type, const Syntax& syntax);
+
+ private:
+  Result<NodePtr> literal(const Syntax& syntax);
+  Result<NodePtr> name(const Syntax& syntax);
+  Result<NodePtr> symbol(const sym::Symbol& symbol, const Syntax& syntax);
+  Result<NodePtr> function(const std::vector<sym::Symbol>& found, const Syntax& syntax);
+  Result<NodePtr> elf_object(const ElfObject& object, const sym::Type* type, const Syntax& syntax);
+  Result<NodePtr> unknown_name(const Syntax& syntax);
+  std::optional<Result<NodePtr>> member_of_class(const Syntax& syntax, bool for_address);
+  Result<NodePtr> this_object(const Syntax& syntax);
+  Result<NodePtr> member(const Syntax& syntax);
+  Result<NodePtr> member_in(NodePtr object, const std::string& member, const Syntax& syntax);
+  Result<NodePtr> missing_member(const sym::Type* record, const std::string& member, const Syntax& syntax);
+  NodePtr through(NodePtr object, const sym::Member& member, const Syntax& syntax);
+  NodePtr follow(NodePtr node, const Syntax& syntax);
+
+  Result<NodePtr> unary(const Syntax& syntax);
+  Result<NodePtr> dereference(const Syntax& syntax);
+  Result<NodePtr> dereference_of(NodePtr pointer, const Syntax& syntax);
+  Result<NodePtr> address_of(const Syntax& syntax);
+  Result<NodePtr> binary(const Syntax& syntax);
+  Result<NodePtr> pointer_binary(Op op, NodePtr a, NodePtr b, const Syntax& syntax);
+  Result<NodePtr> pointer_comparison(Op op, NodePtr a, NodePtr b, const Syntax& syntax);
+  Result<NodePtr> index(const Syntax& syntax);
+  Result<NodePtr> conditional(const Syntax& syntax);
+  Result<NodePtr> assign(const Syntax& syntax);
+  Result<NodePtr> increment(const Syntax& syntax);
+  Result<NodePtr> repeat(const Syntax& syntax);
+  Result<NodePtr> size_of(const Syntax& syntax);
+  Result<NodePtr> member_pointer(const Syntax& syntax);
+  Result<NodePtr> complex_part(const Syntax& syntax);
+  Result<void> allow_change(const Node& target, const Syntax& syntax) const;
+
+  Result<NodePtr> cast(const Syntax& syntax);
+  Result<NodePtr> cast_to(NodePtr node, const sym::Type* type, CastStyle style, const Syntax& syntax);
+  Result<NodePtr> cast_lvalue(NodePtr node, const sym::Type* referee, CastStyle style, const Syntax& syntax);
+  Result<NodePtr> cast_pointer(NodePtr node, const sym::Type* type, CastStyle style, const Syntax& syntax);
+  Result<NodePtr> construct(const Syntax& syntax);
+  // Steps from `derived` to its base `base`; empty where it is none (or the same).
+  std::vector<const sym::Member*> path_to_base(const sym::Type* derived, const sym::Type* base, int depth = 0) const;
+
+  NodePtr make(NodeKind kind, const sym::Type* type, const Syntax& syntax) const;
+  NodePtr make(NodeKind kind, const sym::Type* type, const Syntax& syntax, NodePtr kid) const;
+  NodePtr make(NodeKind kind, const sym::Type* type, const Syntax& syntax, NodePtr a, NodePtr b) const;
+  NodePtr constant(const sym::Type* type, const Number& number, const Syntax& syntax) const;
+  NodePtr decayed(NodePtr node, const Syntax& syntax) const;
+  NodePtr converted(NodePtr node, const sym::Type* type, const Syntax& syntax) const;
+  const sym::Type* complete(const sym::Type* type) const { return scope_.complete(type->strip()); }
+  std::string written(const Syntax& syntax) const;
+  std::unexpected<Error> bad(const Syntax& syntax, std::string why) const;
+  std::unexpected<Error> no_operator(Op op, const Node& a, const Node* b, const Syntax& syntax) const;
+  std::unexpected<Error> needs_cast(const Node& node) const;
+
+  std::string_view text_;
+  const Scope& scope_;
+  BindOptions options_;
+  int depth_ = 0;
+};
+
+bool is_pointer(const sym::Type* type);
+bool is_record(const sym::Type* type);
+bool is_array(const sym::Type* type);
+bool is_scalar(const sym::Type* type);  // usable where a truth value is wanted
+bool is_unknown(const sym::Type* type);
+bool is_null_constant(const Node& node);
+
+}  // namespace trapline::eval

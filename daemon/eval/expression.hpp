@@ -1,0 +1,76 @@
+#pragma once
+// The typed tree: what an expression means at one place of the code. It names DWARF variables, members and registers,
+// but no process and no address of one: an interpreter (or a code generator) runs it on a frame.
+// Conversions are explicit nodes, references are followed by explicit nodes, sizes are constants where they can be.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/eval/number.hpp"
+#include "daemon/sym/type.hpp"
+#include "daemon/sym/variable.hpp"
+#include "proto/words/addr.hpp"
+
+namespace trapline::eval {
+
+enum class NodeKind : std::uint8_t {
+  constant,         // bytes
+  string,           // bytes: an array that lies nowhere in the program
+  variable,         // symbol
+  data_symbol,      // file_address: an object known from ELF only
+  function,         // symbol, or file_address
+  register_,        // text
+  member,           // kid: record lvalue or value; member
+  base,             // kid: record; member (base or virtual base)
+  derived,          // kid: base part; offset to subtract
+  follow,           // kid: reference -> what it refers to
+  dereference,      // kid: pointer
+  address_of,       // kid: lvalue or function
+  decay,            // kid: array lvalue -> pointer to its first element
+  element,          // kids: array, index (for arrays; pointers become dereference(offset))
+  convert,          // kid -> arithmetic, enumeration, bool or pointer type, by value
+  view,             // kid: lvalue seen as another type
+  pointer_base,     // kid: pointer to derived -> pointer to base (null stays null)
+  pointer_derived,  // kid: pointer to base -> pointer to derived
+  pointer_offset,   // kids: pointer, integer; op add or subtract
+  pointer_difference,
+  unary,         // op; kid already of `type` (logical_not: of any scalar type)
+  binary,        // op; kids already of `operands`
+  compare_text,  // kids: pointer to or array of characters; bytes: the literal. flag: !=
+  logical,       // op
+  conditional,
+  comma,
+  assign,           // kids: lvalue, value of its type
+  assign_compound,  // kids: lvalue, value; op; operands: the type computed in (nullptr: pointer arithmetic)
+  increment,        // kid; flag: down; postfix
+  repeat,           // kids: lvalue, count
+  dynamic_size,     // kid: lvalue whose size is known at run time only
+  member_pointer,   // kids: record lvalue, pointer to member
+  complex_part,     // kid; flag: imaginary
+};
+
+struct Node;
+using NodePtr = std::unique_ptr<Node>;
+
+struct Node {
+  NodeKind kind = NodeKind::constant;
+  const sym::Type* type = nullptr;  // never a reference, but for variables, members and casts below a `follow`
+  bool lvalue = false;
+  bool flag = false;
+  bool postfix = false;
+  Op op = Op::add;
+  const sym::Type* operands = nullptr;
+  std::vector<NodePtr> kids;
+  std::vector<std::byte> bytes;
+  sym::Symbol symbol;
+  const sym::Member* member = nullptr;
+  std::int64_t offset = 0;
+  FileAddr file_address;
+  std::string text;  // as the user would write it, for errors: "p->next"
+  std::size_t at = 0;
+};
+
+}  // namespace trapline::eval

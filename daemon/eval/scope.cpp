@@ -1,0 +1,92 @@
+#include "daemon/eval/scope.hpp"
+
+#include <map>
+
+namespace trapline::eval {
+
+bool Scope::is_type(const sym::QualifiedName& name) const {
+  const auto found = find(name);
+  return !found.empty() && found[0].kind == sym::Symbol::Kind::type;
+}
+
+bool Scope::is_known(const sym::QualifiedName& name) const { return !find(name).empty(); }
+
+std::vector<const sym::Module*> search_order(const image::Modules& modules, const image::MappedModule* first) {
+  std::vector<const sym::Module*> order;
+  if (first != nullptr && first->symbols) order.push_back(first->symbols.get());
+  for (const image::MappedModule* module : modules.all())
+    if (module != first && module->symbols) order.push_back(module->symbols.get());
+  return order;
+}
+
+FrameScope::FrameScope(const image::Modules& modules, sym::DieRef scope, const image::MappedModule* module,
+                       std::uint64_t file_pc)
+    : mapped_(modules), modules_(search_order(modules, module)), scope_(scope), pc_(file_pc) {}
+
+namespace {
+
+// Names that every program means alike, for programs whose own DWARF does not mention them.
+const sym::Type* well_known_type(const sym::QualifiedName& name) {
+  using sym::Builtin;
+  static const std::map<std::string_view, Builtin> known{
+      {"size_t", Builtin::unsigned_long},    {"ssize_t", Builtin::long_},          {"ptrdiff_t", Builtin::long_},
+      {"int8_t", Builtin::signed_char},      {"uint8_t", Builtin::unsigned_char},  {"int16_t", Builtin::short_},
+      {"uint16_t", Builtin::unsigned_short}, {"int32_t", Builtin::int_},           {"uint32_t", Builtin::unsigned_int},
+      {"int64_t", Builtin::long_},           {"uint64_t", Builtin::unsigned_long}, {"intptr_t", Builtin::long_},
+      {"uintptr_t", Builtin::unsigned_long}};
+  const bool plain = name.parts.size() == 1 || (name.parts.size() == 2 && name.parts[0] == "std");
+  if (!plain || !name.file.empty()) return nullptr;
+  const auto found = known.find(name.parts.back());
+  if (found == known.end()) return nullptr;
+  static std::map<std::string_view, const sym::Type*> made;
+  const sym::Type*& type = made[found->first];
+  if (type == nullptr) type = sym::make_alias(std::string(found->first), sym::builtin(found->second));
+  return type;
+}
+
+}  // namespace
+
+std::vector<sym::Symbol> FrameScope::find(const sym::QualifiedName& name) const {
+  const std::string key = name.text();
+  for (const auto& [text, symbols] : found_)
+    if (text == key) return symbols;
+  std::vector<sym::Symbol> symbols = sym::lookup(from(), name);
+  if (symbols.empty())
+    if (const sym::Type* type = well_known_type(name)) {
+      sym::Symbol symbol;
+      symbol.kind = sym::Symbol::Kind::type;
+      symbol.name = key;
+      symbol.type = type;
+      symbols.push_back(std::move(symbol));
+    }
+  found_.emplace_back(key, symbols);
+  return symbols;
+}
+
+const sym::Type* FrameScope::complete(const sym::Type* type) const { return type->complete(modules_); }
+
+std::optional<sym::Variable> FrameScope::this_variable() const { return sym::this_of(scope_); }
+
+std::vector<std::string> FrameScope::similar(std::string_view name) const {
+  return sym::similar_names(from(), name, 3);
+}
+
+std::optional<ElfObject> FrameScope::elf_object(std::string_view name) const {
+  for (const sym::Module* module : modules_)
+    for (const sym::ElfSymbol& symbol : module->symbols_named(name))
+      if (symbol.address != 0)
+        return ElfObject{FileAddr{module->id(), symbol.address}, symbol.size, sym::demangle(symbol.name),
+                         symbol.function};
+  return std::nullopt;
+}
+
+std::optional<sym::Symbol> FrameScope::static_member(const sym::Type* record, const sym::Member& member) const {
+  return sym::static_member(record, member, modules_);
+}
+
+std::string FrameScope::place() const {
+  const std::string name = scope_ ? sym::qualified_name(scope_) : "";
+  return name.empty() ? "here" : "in " + name;
+}
+
+}  // namespace trapline::eval

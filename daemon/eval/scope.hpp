@@ -1,0 +1,63 @@
+#pragma once
+// What the binder may ask about the place where an expression is meant. FrameScope answers for a frame; tests answer
+// from a table.
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/eval/parser.hpp"
+#include "daemon/image/modules.hpp"
+#include "daemon/sym/type.hpp"
+#include "daemon/sym/variable.hpp"
+
+namespace trapline::eval {
+
+struct ElfObject {
+  FileAddr address;
+  std::uint64_t size = 0;
+  std::string name;
+  bool function = false;
+};
+
+class Scope : public NameOracle {
+ public:
+  virtual std::vector<sym::Symbol> find(const sym::QualifiedName& name) const = 0;
+  virtual const sym::Type* complete(const sym::Type* type) const = 0;
+  virtual std::optional<sym::Variable> this_variable() const = 0;
+  virtual std::vector<std::string> similar(std::string_view name) const = 0;
+  virtual std::optional<ElfObject> elf_object(std::string_view name) const = 0;
+  virtual std::optional<sym::Symbol> static_member(const sym::Type* record, const sym::Member& member) const = 0;
+  virtual std::string place() const = 0;  // "in main", for errors
+
+  bool is_type(const sym::QualifiedName& name) const override;
+  bool is_known(const sym::QualifiedName& name) const override;
+};
+
+class FrameScope final : public Scope {
+ public:
+  FrameScope(const image::Modules& modules, sym::DieRef scope, const image::MappedModule* module,
+             std::uint64_t file_pc);
+  std::vector<sym::Symbol> find(const sym::QualifiedName& name) const override;
+  const sym::Type* complete(const sym::Type* type) const override;
+  std::optional<sym::Variable> this_variable() const override;
+  std::vector<std::string> similar(std::string_view name) const override;
+  std::optional<ElfObject> elf_object(std::string_view name) const override;
+  std::optional<sym::Symbol> static_member(const sym::Type* record, const sym::Member& member) const override;
+  std::string place() const override;
+
+ private:
+  sym::LookupScope from() const { return {scope_, pc_, modules_}; }
+  const image::Modules& mapped_;
+  std::vector<const sym::Module*> modules_;
+  sym::DieRef scope_;
+  std::uint64_t pc_;
+  mutable std::vector<std::pair<std::string, std::vector<sym::Symbol>>>
+      found_;  // one expression asks a name twice or more
+};
+
+// Modules in the order in which names are looked for: `first`'s, then in link order.
+std::vector<const sym::Module*> search_order(const image::Modules& modules, const image::MappedModule* first);
+
+}  // namespace trapline::eval
