@@ -40,6 +40,9 @@ struct StopReport {
   LoadAddr pc;
   std::vector<trap::Owner> owners;  // of `site`: those whose verdict was to stop
   siginfo_t signal{};               // of `signal`
+  // Inlined levels at pc that the thread stands at the very first instruction of: not entered yet. A front end shows the
+  // frame outside of them, and steps with StepOrder::inline_depth set to the same number.
+  std::uint32_t inline_depth = 0;
 };
 
 enum class StepGoal : std::uint8_t { over, into, out };
@@ -49,7 +52,7 @@ struct StepOrder {
   StepGoal goal{};
   StepUnit unit = StepUnit::line;
   bool single_thread = false;
-  std::uint32_t inline_depth = 0;  // of the frame the user looks at (0: innermost)
+  std::uint32_t inline_depth = 0;  // of the frame the user looks at (0: innermost; image::inline_chain's index)
   // Code that stepping in goes through without stopping (no line information is always such); may be empty.
   std::function<bool(LoadAddr pc)> skip;
 };
@@ -72,7 +75,8 @@ class Observer {
   virtual void stopped(const StopReport& report) = 0;  // every thread stands still
   virtual void thread_started(Tid thread) = 0;
   virtual void thread_exited(Tid thread) = 0;
-  virtual void executed(const std::string& program) = 0;  // execve: all threads but one are gone, sites and modules too
+  // execve: all threads but one are gone, sites and modules too. Sites may be added; stopped(exec) follows.
+  virtual void executed(const std::string& program) = 0;
   virtual void forked(Pid child) = 0;                     // the child was freed of our patches and detached
   virtual void exited(int code, int signal, bool core_dumped) = 0;
   virtual void warned(const std::string& text) = 0;  // for the user's console

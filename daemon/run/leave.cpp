@@ -1,0 +1,145 @@
+// Leaving a debuggee as it was found, or ending it.
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "daemon/run/machine.hpp"
+#include "daemon/run/patience.hpp"
+#include "daemon/run/remote_call.hpp"
+#include "daemon/run/syscall_restart.hpp"
+#include "daemon/util/log.hpp"
+
+namespace trapline::run {
+namespace {
+
+constexpr std::chrono::seconds straggler_bound{2};
+
+}  // namespace
+
+// Order matters: everybody stands; nobody is behind a trap or in a slot; then the traps go, then the slots, then the
+// threads, each with the signal that is its due.
+Result<void> Inferior::Impl::detach() {
+  if (!attached_ || !alive_) return {};
+  running_ = false;
+  only_.reset();
+  if (!stop_all()) return {};
+  if (stepper_.active()) stepper_.end();
+  release_early();
+  const auto guests = stop_guests();
+  for (auto& [tid, thread] : threads_)
+    if (thread.stopped() && thread.kind != StopKind::event) leave_slot(thread, true);
+  restore_sites();
+  free_guests(guests);
+  unmap_slots();
+  pins_.release_all();
+  for (auto& [tid, thread] : threads_) let_thread_go(thread);
+  wait_for_stragglers();
+  std::vector<Tid> left;
+  for (const auto& [tid, thread] : threads_) left.push_back(tid);
+  threads_.clear();
+  arrivals_.clear();
+  attached_ = false;
+  if (!alive_) return {};
+  journal_->close();
+  if (!left.empty()) {
+    return fail_hint(Errc::timeout,
+                     fmt::format("{} thread(s) of process {} could not be stopped to be let go (the first is {}): they "
+                                 "sleep in the kernel",
+                                 left.size(), pid_.value, left.front().value),
+                     "they are free as soon as this session's process ends");
+  }
+  return {};
+}
+
+void Inferior::Impl::let_thread_go(Thread& thread) {
+  if (!thread.stopped()) return;
+  int signal = 0;
+  if (thread.kind == StopKind::signal) {
+    signal = thread.deliver;
+    if (thread.unhandled)
+      if (const auto* stop = std::get_if<os::SignalStop>(&thread.unhandled->what)) signal = stop->signal;
+  }
+  if (signal == 0 && thread.kind != StopKind::event && load(thread) != nullptr) {
+    auto registers = *thread.registers;
+    if (returned_eintr(registers) && !signal_due(pid_, thread.tid)) {
+      restart(registers, thread.restart, now_ns());
+      registers.r10 &= 0xffffffffU;  // without our mark
+      static_cast<void>(set_general(thread, registers));
+    }
+  }
+  if (!thread.stopped()) return;
+  if (auto gone = os::detach(tracer_, thread.tid, signal); !gone && gone.error().code != Errc::thread_gone)
+    log::warn("run", "{}", gone.error().message);
+  thread.standing = Standing::vanishing;
+}
+
+// Threads that were not stopped: asleep in the kernel, exiting, or vfork parents whose guests were just let go.
+void Inferior::Impl::wait_for_stragglers() {
+  std::erase_if(threads_, [&](const auto& entry) {
+    const auto& thread = entry.second;
+    return thread.standing == Standing::vanishing || (thread.exiting && entry.first.value != pid_.value);
+  });
+  for (auto& [tid, thread] : threads_) static_cast<void>(os::interrupt(tracer_, tid));
+  Patience patience(straggler_bound);
+  while (!threads_.empty()) {
+    std::erase_if(threads_, [&](auto& entry) {
+      const auto event = waiter_.of(entry.first, os::Waiter::Mode::poll);
+      if (!event) return true;
+      if (!*event) return entry.second.exiting && threads_.size() == 1;  // a leader that ended: nothing to let go
+      if (std::holds_alternative<os::Exited>((*event)->what) || std::holds_alternative<os::Killed>((*event)->what))
+        return true;
+      const auto* signal = std::get_if<os::SignalStop>(&(*event)->what);
+      static_cast<void>(os::detach(tracer_, entry.first, signal == nullptr ? 0 : signal->signal));
+      return true;
+    });
+    if (!threads_.empty() && !patience.pause()) break;
+  }
+}
+
+// The debuggee's map is left as it was found. Every thread is out of the slots, and no signal frame points there: a
+// signal is never delivered in one.
+void Inferior::Impl::unmap_slots() {
+  const auto regions = slots_.regions();
+  if (regions.empty() || !syscall_instruction_) return;
+  for (const auto& [tid, thread] : threads_)
+    if (!thread.stopped() && !thread.exiting) return;  // it may be in a slot: they stay, and are harmless
+  for (const auto& [tid, thread] : threads_)
+    if (thread.registers && slots_.holds(pc_of(*thread.registers))) return;
+  auto found = std::ranges::find_if(threads_, [&](const auto& entry) { return can_borrow(entry.second); });
+  if (found == threads_.end())
+    found = std::ranges::find_if(threads_, [&](const auto& entry) {
+      return entry.second.stopped() && entry.second.kind == StopKind::group && !entry.second.exiting;
+    });
+  if (found == threads_.end()) return;
+  auto& thread = found->second;
+  for (const auto& region : regions) {
+    const auto before = thread.kind == StopKind::signal ? Before::in_signal_stop : Before::no_signal;
+    const auto answer = make_call(tracer_, waiter_, thread.tid, before,
+                                  {.syscall_instruction = *syscall_instruction_,
+                                   .number = SYS_munmap,
+                                   .arguments = {region.begin.value, region.size().value, 0, 0, 0, 0}});
+    if (!answer) {
+      log::warn("run", "slots at {:#x} stay mapped: {}", region.begin.value, answer.error().message);
+      if (answer.error().code == Errc::thread_gone) vanish(thread);
+      return;
+    }
+    if (thread.kind != StopKind::signal) thread.kind = StopKind::signal, thread.deliver = 0;
+  }
+  slots_.clear();
+}
+
+Result<void> Inferior::Impl::kill() {
+  if (!alive_) return fail(Errc::process_gone, fmt::format("process {} has ended", pid_.value));
+  if (!attached_) return fail(Errc::wrong_state, fmt::format("process {} was detached", pid_.value));
+  if (::kill(pid_.value, SIGKILL) == -1)
+    return fail(errno == ESRCH ? Errc::process_gone : Errc::os,
+                fmt::format("process {} cannot be killed: {}", pid_.value, std::strerror(errno)), errno);
+  return {};
+}
+
+}  // namespace trapline::run

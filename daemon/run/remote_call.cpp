@@ -1,0 +1,95 @@
+#include "daemon/run/remote_call.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <optional>
+#include <vector>
+
+#include "daemon/os/ptrace.hpp"
+#include "daemon/run/patience.hpp"
+
+namespace trapline::run {
+namespace {
+
+constexpr std::uint64_t all_but_sigtrap = ~(std::uint64_t{1} << (SIGTRAP - 1));
+constexpr std::uint64_t syscall_size = 2;
+constexpr std::chrono::seconds bound{2};
+constexpr std::size_t largest_search = std::size_t{1} << 20;
+
+// Steps until the instruction was left. An EVENT_STOP of an earlier PTRACE_INTERRUPT may come first; SIGTRAP is the
+// only signal that is not blocked, and a SIGTRAP that somebody sends at this moment looks like our own step.
+Result<std::int64_t> step_over_call(const os::OnTracer& tracer, os::Waiter& waiter, Tid tid, LoadAddr instruction) {
+  Patience patience(bound);
+  TL_TRY_VOID(os::single_step(tracer, tid, 0));
+  for (;;) {
+    TL_TRY(const auto event, waiter.of(tid, os::Waiter::Mode::poll));
+    if (!event) {
+      if (!patience.pause())
+        return fail(Errc::timeout, fmt::format("thread {} does not finish a system call made on our behalf", tid.value));
+      continue;
+    }
+    if (std::holds_alternative<os::Exited>(event->what) || std::holds_alternative<os::Killed>(event->what))
+      return fail(Errc::thread_gone, fmt::format("thread {} ended during a system call made on our behalf", tid.value));
+    TL_TRY(const auto regs, os::general_registers(tracer, tid));
+    if (regs.rip == instruction.value + syscall_size) return static_cast<std::int64_t>(regs.rax);
+    TL_TRY_VOID(os::single_step(tracer, tid, 0));
+  }
+}
+
+}  // namespace
+
+Result<std::int64_t> make_call(const os::OnTracer& tracer, os::Waiter& waiter, Tid tid, Before before,
+                               const RemoteCall& call) {
+  TL_TRY(const auto saved, os::general_registers(tracer, tid));
+  std::optional<siginfo_t> info;
+  if (before == Before::in_signal_stop)
+    if (auto got = os::signal_info(tracer, tid)) info = *got;
+  TL_TRY(const auto mask, os::signal_mask(tracer, tid));
+
+  auto regs = saved;
+  regs.rip = call.syscall_instruction.value;
+  regs.rax = static_cast<std::uint64_t>(call.number);
+  regs.orig_rax = ~std::uint64_t{0};  // no restart logic of the call that the thread may stand in
+  regs.rdi = call.arguments[0];
+  regs.rsi = call.arguments[1];
+  regs.rdx = call.arguments[2];
+  regs.r10 = call.arguments[3];
+  regs.r8 = call.arguments[4];
+  regs.r9 = call.arguments[5];
+  TL_TRY_VOID(os::set_signal_mask(tracer, tid, all_but_sigtrap));
+  auto answer = os::set_general_registers(tracer, tid, regs)
+                    ? step_over_call(tracer, waiter, tid, call.syscall_instruction)
+                    : Result<std::int64_t>(fail(Errc::thread_gone, fmt::format("thread {} is gone", tid.value)));
+  // Also after a failure: what can be put back is put back.
+  const auto back = os::set_general_registers(tracer, tid, saved);
+  const auto unmasked = os::set_signal_mask(tracer, tid, mask);
+  if (info && answer) {
+    if (auto set = os::set_signal_info(tracer, tid, *info); !set) return std::unexpected(set.error());
+  }
+  if (answer && !back) return std::unexpected(back.error());
+  if (answer && !unmasked) return std::unexpected(unmasked.error());
+  return answer;
+}
+
+Result<LoadAddr> find_syscall(std::span<const os::Mapping> maps, const util::Memory& memory) {
+  const auto search = [&](const os::Mapping& map) -> std::optional<LoadAddr> {
+    std::vector<std::byte> code(std::min<std::size_t>(map.range.size().value, largest_search));
+    code.resize(memory.read_some(map.range.begin, code));
+    constexpr std::array instruction{std::byte{0x0f}, std::byte{0x05}};
+    const auto found = std::ranges::search(code, instruction);
+    if (found.empty()) return std::nullopt;
+    return map.range.begin + ByteCount{static_cast<std::uint64_t>(found.begin() - code.begin())};
+  };
+  for (const auto& map : maps)
+    if (map.path == "[vdso]")
+      if (const auto at = search(map)) return *at;
+  for (const auto& map : maps)
+    if (map.executable && map.path != "[vsyscall]")
+      if (const auto at = search(map)) return *at;
+  return fail(Errc::unsupported, "the process has no `syscall` instruction that could be borrowed");
+}
+
+}  // namespace trapline::run
