@@ -1,0 +1,220 @@
+// VS Code in a browser: starting it, and what a person does and sees there.
+import { execFileSync, spawn } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+const patience = 20_000; // of one thing to appear, in milliseconds
+
+export class VsCode {
+  static async start({ tools, folder, workspace, vsix, shots, chromium, settings }) {
+    const code = new VsCode();
+    Object.assign(code, { shots, shot: 0 });
+    const data = path.join(folder, "data");
+    const extensions = path.join(folder, "extensions");
+    fs.mkdirSync(path.join(data, "User"), { recursive: true });
+    const quiet = {
+      "telemetry.telemetryLevel": "off",
+      "workbench.startupEditor": "none",
+      "workbench.tips.enabled": false,
+      "security.workspace.trust.enabled": false,
+      "terminal.integrated.gpuAcceleration": "off", // rows as text in the page
+      "debug.internalConsoleOptions": "neverOpen",
+      "editor.minimap.enabled": false,
+      "extensions.ignoreRecommendations": true,
+      "git.enabled": false,
+      "chat.commandCenter.enabled": false,
+    };
+    fs.writeFileSync(path.join(data, "User/settings.json"), JSON.stringify({ ...quiet, ...settings }, null, 2));
+    const server = path.join(tools, "node_modules/code-server/out/node/entry.js");
+    const common = ["--user-data-dir", data, "--extensions-dir", extensions, "--config", path.join(folder, "config.yaml")];
+    const env = { ...process.env, XDG_CONFIG_HOME: path.join(folder, "config"), XDG_DATA_HOME: path.join(folder, "share") };
+    fs.writeFileSync(path.join(folder, "config.yaml"), "auth: none\ncert: false\n");
+    execFileSync(process.execPath, [server, ...common, "--install-extension", vsix], { env, stdio: "pipe", timeout: 60_000 });
+    code.log = path.join(folder, "code-server.log");
+    const log = fs.openSync(code.log, "w");
+    code.server = spawn(
+      process.execPath,
+      [server, ...common, "--bind-addr", "127.0.0.1:0", "--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", workspace],
+      { env, stdio: ["ignore", log, log], detached: true },
+    );
+    fs.closeSync(log);
+    const address = await code.address();
+    code.browser = await chromium.launch({
+      executablePath: "/usr/bin/chromium",
+      args: process.getuid() === 0 ? ["--no-sandbox"] : [],
+    });
+    code.page = await code.browser.newPage({ viewport: { width: 1400, height: 900 } });
+    code.page.setDefaultTimeout(patience);
+    await code.page.goto(`${address}?folder=${encodeURIComponent(workspace)}`);
+    await code.page.waitForSelector(".explorer-folders-view .monaco-list-row", { timeout: 60_000 });
+    return code;
+  }
+
+  async address() {
+    for (let waited = 0; waited < 30_000; waited += 50) {
+      const found = /listening on (http:\S+)/.exec(fs.readFileSync(this.log, "utf8"));
+      if (found) return found[1];
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`code-server does not listen: ${fs.readFileSync(this.log, "utf8")}`);
+  }
+
+  async stop() {
+    await this.browser?.close();
+    const ended = new Promise((resolve) => this.server.once("exit", resolve));
+    try {
+      process.kill(-this.server.pid, "SIGTERM");
+    } catch {
+      return; // it ended already
+    }
+    await ended;
+  }
+
+  async shoot(name) {
+    const number = String(++this.shot).padStart(2, "0");
+    await this.page.screenshot({ path: path.join(this.shots, `${number}-${name.replace(/[^a-z0-9]+/gi, "-")}.png`) });
+  }
+
+  press(key) {
+    return this.page.keyboard.press(key);
+  }
+
+  // Asks until `look` gives something true, and returns that.
+  async until(what, look, timeout = patience) {
+    const end = Date.now() + timeout;
+    for (;;) {
+      const seen = await look();
+      if (seen) return seen;
+      if (Date.now() > end) throw new Error(`not seen in ${timeout} ms: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  // The box that opens over the window: files, lines, commands, lists.
+  async quickInput(key, text) {
+    await this.press(key);
+    const box = this.page.locator(".quick-input-widget:visible input.input");
+    await box.waitFor();
+    await box.fill(text);
+  }
+
+  async open(file) {
+    await this.quickInput("Control+P", file);
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: file }).first().waitFor();
+    await this.press("Enter");
+    await this.page.waitForSelector(`.tab.active[data-resource-name="${file}"]`);
+    await this.page.locator(".editor-instance .view-lines .view-line").first().waitFor();
+  }
+
+  async goToLine(line) {
+    await this.quickInput("Control+G", `:${line}`);
+    await this.press("Enter");
+    await this.page.waitForSelector(`.line-numbers.active-line-number:has-text("${line}")`);
+  }
+
+  async command(name) {
+    await this.quickInput("F1", `>${name}`);
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().waitFor();
+    await this.press("Enter");
+  }
+
+  // Types `text` into an open list and takes the first row, which must hold `expected`.
+  async pick(text, expected) {
+    const box = this.page.locator(".quick-input-widget:visible input.input");
+    await box.waitFor();
+    await this.page.locator(".quick-input-list .monaco-list-row").first().waitFor();
+    await box.fill(text);
+    const row = this.page.locator(".quick-input-list .monaco-list-row").first();
+    await this.until(`${expected} in the list`, async () => (await row.textContent())?.includes(expected));
+    await this.shoot(`list-${expected}`);
+    await this.press("Enter");
+  }
+
+  async extensions() {
+    await this.press("Control+Shift+X");
+    const rows = this.page.locator(".extension-list-item");
+    await rows.first().waitFor();
+    const ids = await this.page.locator(".extensions-list [data-extension-id]").evaluateAll((all) => all.map((e) => e.getAttribute("data-extension-id")));
+    await this.press("Control+Shift+E");
+    return ids;
+  }
+
+  // The line with the yellow arrow, from the call stack's innermost frame. `after`: wait until it is another one.
+  async stoppedLine({ after } = {}) {
+    await this.page.waitForSelector(".debug-top-stack-frame-line", { state: "attached", timeout: 60_000 });
+    const frames = await this.until("another line", async () => {
+      const seen = await this.callStack();
+      return seen.length > 0 && seen[0].line !== after ? seen : undefined;
+    });
+    return frames[0].line;
+  }
+
+  async callStack() {
+    return this.page.locator(".debug-call-stack .monaco-list-row .stack-frame").evaluateAll((rows) =>
+      rows.map((row) => ({
+        name: row.querySelector(".label")?.textContent ?? "",
+        file: row.querySelector(".file-name")?.textContent ?? "",
+        line: Number((row.querySelector(".line-number")?.textContent ?? "").split(":")[0]),
+      })),
+    );
+  }
+
+  rowOfVariables(name) {
+    return this.page.locator(".debug-variables .monaco-list-row").filter({ has: this.page.locator(`.name:text-matches("^${name} ?:?$")`) });
+  }
+
+  async expandScope(name) {
+    const row = this.page.locator(".debug-variables .monaco-list-row", { has: this.page.locator(`.scope:has-text("${name}")`) }).first();
+    await row.waitFor({ timeout: 5000 });
+    if ((await row.getAttribute("aria-expanded")) === "false") await row.locator(".monaco-tl-twistie").click();
+  }
+
+  async expandVariable(name) {
+    const row = this.page.locator(`.debug-variables .monaco-list-row[aria-label^="${name}"]`).first();
+    await row.waitFor();
+    if ((await row.getAttribute("aria-expanded")) !== "true") await row.locator(".monaco-tl-twistie").click();
+    await this.until(`${name} is open`, async () => (await row.getAttribute("aria-expanded")) === "true");
+    await this.page.waitForFunction(() => document.querySelectorAll(".debug-variables .monaco-list-row[aria-level='3']").length > 0);
+  }
+
+  // name -> value, of all rows that are visible.
+  variables() {
+    return this.until("variables", async () => {
+      const all = await this.page.locator(".debug-variables .monaco-list-row .expression").evaluateAll((rows) =>
+        rows.map((row) => [
+          (row.querySelector(".name")?.textContent ?? "").replace(/\s*[:=]?\s*$/, ""),
+          row.querySelector(".value")?.textContent ?? "",
+        ]),
+      );
+      return all.length > 0 ? Object.fromEntries(all.reverse()) : undefined;
+    });
+  }
+
+  // Types into the debug console and gives the text of its last lines.
+  async evaluate(expression) {
+    await this.command("Debug Console: Focus on Debug Console View");
+    await this.page.keyboard.type(expression);
+    await this.press("Enter");
+    const rows = this.page.locator(".repl .monaco-list-row");
+    return this.until("an answer in the console", async () => {
+      const texts = await rows.allTextContents();
+      const asked = texts.findLastIndex((text) => text.includes(expression));
+      return asked >= 0 && texts.length > asked + 1 ? texts.slice(asked + 1).join("\n") : undefined;
+    });
+  }
+
+  async removeAllBreakpoints() {
+    await this.command("Debug: Remove All Breakpoints");
+    await this.page.waitForSelector(".margin .codicon-debug-breakpoint", { state: "detached" });
+  }
+
+  async terminalHas(pattern) {
+    const rows = this.page.locator(".xterm-rows > div");
+    await this.until(`${pattern} in the terminal`, async () => pattern.test((await rows.allTextContents()).map((t) => t.replace(/\u00a0/g, " ").trimEnd()).join("\n")));
+  }
+
+  async sessionEnded() {
+    await this.page.waitForSelector(".debug-toolbar", { state: "hidden" });
+    await this.page.waitForSelector(".debug-top-stack-frame-line", { state: "detached" });
+  }
+}
