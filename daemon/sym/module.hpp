@@ -37,9 +37,9 @@ struct FileRange {  // half open, file addresses
 
 struct SearchOptions {
   std::vector<std::string> debug_dirs{"/usr/lib/debug"};
-  std::string root;  // prefix for the target's mount namespace: "/proc/PID/root" or ""
+  std::string root{};  // prefix for the target's mount namespace: "/proc/PID/root" or ""
   // The file to read where root + path is not what is mapped (deleted, replaced): "/proc/PID/exe". Else empty.
-  std::string read_from;
+  std::string read_from{};
 };
 
 struct Segment {
