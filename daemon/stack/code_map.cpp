@@ -135,10 +135,17 @@ void CodeMap::learn_module_code(CodeFacts& facts, PcKind kind, const image::Mapp
 void CodeMap::learn_row(CodeFacts& facts, PcKind kind, const image::MappedModule& module, const ModuleCode& code) {
   auto row = code.cfi->row_at(facts.lookup_pc.value - module.bias);
   const std::uint64_t pc = facts.pc.value - module.bias;
-  // A signal trampoline is returned to, but never called: where its entry does not begin one byte early (glibc's
-  // does, for this very reason), the byte before belongs to something else.
+  // What is returned to but was never called: signal trampolines, makecontext()'s last function. Where such an entry
+  // does not begin one byte early (glibc's trampoline does, for this very reason), the byte before belongs to something
+  // else.
   if (kind == PcKind::return_address && (!row || row->range.end == pc))
-    if (auto exact = code.cfi->row_at(pc); exact && exact->signal_frame) row = std::move(exact);
+    if (auto exact = code.cfi->row_at(pc); exact) {
+      facts.never_called = !exact->signal_frame && exact->range.begin == pc && !call_before(facts.pc, memory_);
+      if (exact->signal_frame || facts.never_called) {
+        row = std::move(exact);
+        facts.lookup_pc = facts.pc;
+      }
+    }
   if (!row) {
     if (row.error().code != Errc::not_found) facts.problem = row.error().message;
     return;

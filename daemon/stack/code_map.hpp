@@ -41,6 +41,7 @@ struct CodeFacts {
   bool readable = false;
   bool executable = false;     // in an executable segment of a module; elsewhere: readable, and looks like code
   bool trampoline = false;     // the kernel's signal trampoline: what it "returns" to was interrupted
+  bool never_called = false;   // a return address that is a function's first byte, behind no call: put there by hand
   bool program_start = false;  // the first code of a program or of ld.so, which nobody called
   RowSource source = RowSource::none;
   sym::CfiRow row;

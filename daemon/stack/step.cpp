@@ -75,6 +75,13 @@ Result<Unwound> leave_signal_frame(const arch::RegisterSet& registers, const uti
   return result;
 }
 
+Unwound end_at(const arch::RegisterSet& registers) {
+  Unwound last;
+  last.outermost = true;
+  last.cfa = LoadAddr{*registers[dwarf_rsp]};
+  return last;
+}
+
 std::string where_from(const Unwound& unwound) {
   return fmt::format("the return address {:#x} (of the frame with CFA {:#x})", *unwound.caller[dwarf_rip],
                      unwound.cfa.value);
@@ -123,16 +130,13 @@ Result<Unwound> step(const arch::RegisterSet& registers, PcKind kind, const Surr
     return fail(Errc::not_available, "the frame's pc or stack pointer is not known");
   const CodeFacts& facts = around.code.at(LoadAddr{*registers[dwarf_rip]}, kind);
   if (facts.source == RowSource::cfi) {
-    TL_TRY(auto unwound, apply_row(facts.row, registers, facts.bias, around.memory));
-    return into_code(std::move(unwound), around);
+    auto unwound = apply_row(facts.row, registers, facts.bias, around.memory);
+    if (unwound) unwound = into_code(*std::move(unwound), around);
+    // glibc describes makecontext()'s last function as if it had a caller.
+    return unwound || !facts.never_called ? unwound : end_at(registers);
   }
   if (facts.trampoline) return leave_signal_frame(registers, around.memory);
-  if (facts.program_start) {
-    Unwound last;
-    last.outermost = true;
-    last.cfa = LoadAddr{*registers[dwarf_rsp]};
-    return last;
-  }
+  if (facts.program_start) return end_at(registers);
   if (facts.source == RowSource::analysed)
     if (auto unwound = apply_row(facts.row, registers, facts.bias, around.memory);
         unwound && unwound->cfa.value > *registers[dwarf_rsp]) {

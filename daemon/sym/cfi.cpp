@@ -17,6 +17,9 @@
 namespace trapline::sym {
 namespace {
 
+constexpr std::uint32_t dwarf_rax = 0;
+constexpr std::uint32_t dwarf_rbx = 3;
+
 struct FreeFrame {
   void operator()(Dwarf_Frame* frame) const { std::free(frame); }
 };
@@ -86,6 +89,11 @@ bool read_rule(Dwarf_Frame* frame, std::uint32_t reg, CfiRow& row) {
     row.rules[reg] = rule_of({ops, count}, row);
   else
     row.rules[reg].kind = ops == nullptr ? CfiRuleKind::same : CfiRuleKind::undefined;
+  // What the entry does not mention follows the ABI, which libdw knows by a table that numbers rbx 0, as i386 does
+  // (elfutils 0.188, backends/x86_64_cfi.c; tests/unit/stack/cfi_rows_test.cpp shows it): rax would be kept by every
+  // function and rbx by none. No compiler describes either so on purpose.
+  if (reg == dwarf_rax && row.rules[reg].kind == CfiRuleKind::same) row.rules[reg].kind = CfiRuleKind::undefined;
+  if (reg == dwarf_rbx && row.rules[reg].kind == CfiRuleKind::undefined) row.rules[reg].kind = CfiRuleKind::same;
   return true;
 }
 

@@ -11,6 +11,8 @@
 
 using namespace trapline;
 using stack::FrameKind;
+using test::all_frames;
+using test::text_of;
 using test::Tracee;
 
 namespace {

@@ -48,16 +48,22 @@ class Tracee {
     REQUIRE(opened);
     memory_.emplace(*std::move(opened));
   }
-  // Waits for the end, so that no test leaves a process behind.
+  // Waits for the end, so that no test leaves a process behind. The leader's end is reported after its threads' only,
+  // and those are ours to collect.
   ~Tracee() {
     ::kill(pid_.value, SIGKILL);
     os::Waiter waiter(tracer());
-    for (;;) {
-      auto event = waiter.of(Tid{pid_.value}, os::Waiter::Mode::block);
-      if (!event || !*event) return;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (std::chrono::steady_clock::now() < deadline) {
+      auto event = waiter.any();
+      if (!event || !*event) {
+        ::sched_yield();
+        continue;
+      }
       const auto& what = (*event)->what;
-      if (std::holds_alternative<os::Killed>(what) || std::holds_alternative<os::Exited>(what)) return;
-      static_cast<void>(os::resume(tracer(), Tid{pid_.value}, 0));
+      const bool ended = std::holds_alternative<os::Killed>(what) || std::holds_alternative<os::Exited>(what);
+      if (ended && (*event)->tid.value == pid_.value) return;
+      if (!ended) static_cast<void>(os::resume(tracer(), (*event)->tid, 0));
     }
   }
   Tracee(const Tracee&) = delete;

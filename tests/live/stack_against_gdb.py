@@ -1,0 +1,104 @@
+# Compares our frames with gdb's at many stops of a program. Runs inside gdb:
+#   gdb -nx -batch -ex 'py stops=200; seed=1; tool="…/stack_of"' -x stack_against_gdb.py --args PROGRAM ARGS...
+# gdb starts the program, goes on by a random (seeded: every run is the same) number of instructions, and at each stop
+# asks the tool to unwind from the same registers. The return addresses must be equal, frame by frame to the outermost.
+import os
+import random
+import subprocess
+
+import gdb
+
+registers = "rax rdx rcx rbx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip".split()
+
+
+def gdb_frames():
+    pcs = []
+    frame = gdb.newest_frame()
+    while frame is not None:
+        # Tail-call frames are gdb's reconstruction of calls that left no frame.
+        if frame.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):
+            pcs.append(frame.pc())
+        if frame.older() is None and frame.unwind_stop_reason() != gdb.FRAME_UNWIND_OUTERMOST:
+            reason = gdb.frame_stop_reason_string(frame.unwind_stop_reason())
+            if reason != "no reason":
+                print("gdb stopped for: " + reason)
+        frame = frame.older()
+    return pcs
+
+
+def gdb_names():
+    names = []
+    frame = gdb.newest_frame()
+    while frame is not None:
+        if frame.type() != gdb.TAILCALL_FRAME:
+            names.append(frame.name())
+        frame = frame.older()
+    return names
+
+
+def our_frames(helper):
+    frame = gdb.newest_frame()
+    values = [int(frame.read_register(name)) & 0xFFFFFFFFFFFFFFFF for name in registers]
+    helper.stdin.write(" ".join("%x" % value for value in values) + "\n")
+    helper.stdin.flush()
+    pcs, text = [], []
+    while True:
+        line = helper.stdout.readline()
+        if line in ("\n", ""):
+            return pcs, text
+        text.append(line.rstrip())
+        words = line.split(" ", 2)
+        if words[0] == "broken":
+            pcs.append(None)
+        elif words[1] == "0":
+            pcs.append(int(words[0], 16))
+
+
+def main():
+    for command in (
+        "set pagination off",
+        "set confirm off",
+        "set backtrace past-main on",
+        "set disable-randomization on",
+        "set startup-with-shell off",
+        "set environment LD_BIND_NOW",
+        "unset environment LD_BIND_NOW",
+        "starti > /dev/null",
+    ):
+        gdb.execute(command, to_string=True)
+    start = globals().get("start", "main")
+    try:
+        gdb.execute("tbreak " + start, to_string=True)
+        gdb.execute("continue", to_string=True)
+    except gdb.error:
+        pass  # stripped: from ld.so's first instruction on
+    helper = subprocess.Popen(
+        [tool, str(gdb.selected_inferior().pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    chance = random.Random(seed)
+    wrong = done = frames = 0
+    for _ in range(stops):
+        steps = chance.randint(1, 40) if chance.random() < 0.5 else chance.randint(41, 1500)
+        gdb.execute("stepi %d" % steps, to_string=True)
+        if not gdb.selected_inferior().threads():
+            break
+        theirs = gdb_frames()
+        ours, text = our_frames(helper)
+        done += 1
+        frames += len(theirs)
+        if ours != theirs:
+            wrong += 1
+            if wrong <= 10:
+                print("stop %d at %#x in %s" % (done, theirs[0], gdb_names()[0]))
+                print("  gdb : " + " ".join("%#x" % pc for pc in theirs))
+                print("  ours: " + " | ".join(text))
+    helper.stdin.close()
+    helper.wait(10)
+    gdb.execute("kill", to_string=True)
+    print("%d stops, %d frames, %d differ" % (done, frames, wrong))
+    # A run that compared little proves little.
+    failed = wrong != 0 or done < stops or helper.returncode != 0
+    gdb.execute("quit %d" % (1 if failed else 0))
+
+
+main()
