@@ -32,7 +32,7 @@ void Stream::start(Handlers handlers) {
 }
 
 void Stream::read() {
-  if (reading_ || ended_ || closing_ || finished_ || queued() >= slow_at) return;
+  if (reading_ || paused_ || ended_ || closing_ || finished_ || queued() >= slow_at) return;
   reading_ = true;
   socket_.async_read_some(asio::buffer(buffer_),
                           [self = shared_from_this()](const asio::error_code& error, std::size_t size) {
@@ -45,9 +45,7 @@ void Stream::read() {
                             }
                             if (error) return self->finish();
                             const auto handlers = self->handlers_;
-                            self->in_handler_ = true;
                             handlers->bytes(std::string_view(self->buffer_.data(), size));
-                            self->in_handler_ = false;
                             self->read();
                           });
 }
@@ -76,6 +74,9 @@ void Stream::write() {
                       self->write();
                       if (self->closing_ && !self->writing_) return self->drain();
                       self->read();
+                      if (self->queued() != 0) return;
+                      const auto handlers = self->handlers_;
+                      if (handlers) handlers->sent();
                     });
 }
 
@@ -134,13 +135,17 @@ bool Stream::hung_up() {
   return ::poll(&about, 1, 0) == 1 && (about.revents & (POLLHUP | POLLERR)) != 0;
 }
 
-Fd Stream::release() {
-  TL_ASSERT(in_handler_ && queued() == 0);
+void Stream::resume_reading() {
+  paused_ = false;
+  read();
+}
+
+void Stream::release() {
+  TL_ASSERT(paused_ && queued() == 0);
   finished_ = true;
-  asio::error_code error;
-  const int fd = socket_.release(error);
+  asio::error_code ignored;
+  socket_.close(ignored);
   handlers_ = nullptr;
-  return error ? Fd() : Fd(fd);
 }
 
 }  // namespace trapline::util

@@ -23,8 +23,9 @@ class Stream : public std::enable_shared_from_this<Stream> {
  public:
   struct Handlers {
     std::function<void(std::string_view)> bytes;
-    std::function<void()> end;   // the client sends no more (it may still read); sending goes on
-    std::function<void()> gone;  // last call: the connection is closed, by whichever side; once
+    std::function<void()> end;           // the client sends no more (it may still read); sending goes on
+    std::function<void()> sent = [] {};  // the queue has become empty
+    std::function<void()> gone;          // last call: the connection is closed, by whichever side; once
   };
   static constexpr std::size_t slow_at = 4ULL << 20;    // queued bytes from which on nothing is read
   static constexpr std::size_t drop_at = 128ULL << 20;  // queued bytes at which the client is dropped
@@ -43,9 +44,14 @@ class Stream : public std::enable_shared_from_this<Stream> {
   bool open() const { return socket_.is_open() && !closing_; }
   // True once nobody can read what we send: both directions are shut (a killed client, not a half-closed one).
   bool hung_up();
-  // Gives the socket away, unread bytes and all. Only from within the `bytes` handler, and with nothing queued.
-  // No handler is called any more.
-  Fd release();
+  // From within the `bytes` handler: no more bytes come until resume_reading().
+  void pause_reading() { paused_ = true; }
+  void resume_reading();
+  // Lets go of the socket, unread bytes and all, for another process that has it too. Only while reading is paused and
+  // nothing is queued. No handler is called any more.
+  void release();
+  int socket() { return socket_.native_handle(); }
+  auto executor() { return socket_.get_executor(); }
 
  private:
   void read();
@@ -65,7 +71,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   bool ended_ = false;     // the client sends no more
   bool closing_ = false;   // close_after_sending
   bool finished_ = false;  // `gone` was called, or the socket was given away
-  bool in_handler_ = false;
+  bool paused_ = false;
 };
 
 }  // namespace trapline::util
