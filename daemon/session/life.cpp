@@ -227,6 +227,8 @@ void Session::attach_pid(const proto::AttachSpec& spec, Pid pid, Reply<proto::Pr
   const auto name =
       spec.program.empty() ? os::executable_of(pid).value_or(fmt::format("process {}", pid.value)) : spec.program;
   inferior_ = *std::move(inferior);
+  views_ = std::make_unique<Views>(*inferior_, *modules_);
+  process_ = proto::ProcessInfo{.name = name, .pid = pid, .start_method = proto::StartMethod::attach};
   state_ = proto::RunState::running;
   if (!spec.stop_on_attach) {
     // It runs on before a symbol is read: the time that a production process stands still is the seizing only.

@@ -60,10 +60,8 @@ Result<void> Session::step(const proto::StepSpec& step) {
                                                    : run::StepGoal::out,
       .unit = step.unit == proto::StepUnit::instruction ? run::StepUnit::instruction : run::StepUnit::line,
       .single_thread = step.single_thread,
-      .inline_depth = 0,
+      .inline_depth = static_cast<std::uint32_t>(views_->hidden(step.thread)),
       .skip = [this](LoadAddr pc) { return step_skips(pc); }};
-  if (const auto frame = views_->frame({.thread = step.thread, .level = 0}))
-    order.inline_depth = (*frame)->inline_depth;
   went_on(step.single_thread ? std::optional(step.thread) : std::nullopt);
   return inferior_->step(order);
 }
@@ -140,13 +138,14 @@ Result<proto::StackPage> Session::stack(Tid thread, std::uint32_t start, std::ui
   if (const auto known = inferior_->threads(); std::ranges::find(known, thread) == known.end())
     return fail_hint(Errc::not_found, fmt::format("there is no thread {}", thread.value), "thread.list names them");
   TL_TRY(auto* frames, views_->stack(thread));
+  const auto hidden = views_->hidden(thread);
   proto::StackPage page;
   for (std::size_t level = start; count == 0 || level < std::size_t{start} + count; ++level) {
-    const auto* frame = frames->frame(level);
+    const auto* frame = frames->frame(level + hidden);
     if (frame == nullptr) break;
     page.frames.push_back(describe(*frame, {.thread = thread, .level = level}));
   }
-  if (const auto depth = frames->depth_if_known()) page.total = static_cast<std::uint32_t>(*depth);
+  if (const auto depth = frames->depth_if_known()) page.total = static_cast<std::uint32_t>(*depth - hidden);
   return page;
 }
 

@@ -129,8 +129,18 @@ run::SignalVerdict Session::on_signal(Tid thread, const siginfo_t& info) {
 }
 
 void Session::stopped(const run::StopReport& report) {
+  if (report.cause == run::StopCause::exec) {
+    // Nobody asked for this stop; sites of the new program are in already (executed()). A verb is not allowed in here.
+    asio::post(environment_.loop, [this, alive = alive_] {
+      if (!*alive || !inferior_ || state_ != proto::RunState::running) return;
+      if (const auto resumed = inferior_->resume_all(); !resumed)
+        log::warn("session", "resume after exec: {}", resumed.error().message);
+    });
+    return;
+  }
   state_ = proto::RunState::stopped;
   views_->drop();
+  if (report.inline_depth > 0) views_->hide_innermost(report.thread, report.inline_depth);
   stop_ = describe_stop(report);
   std::vector<run::Inferior::SiteEdit> edits;
   for (const auto& owner : report.owners) {

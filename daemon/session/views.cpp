@@ -23,8 +23,13 @@ Result<stack::Stack*> Views::stack(Tid thread) {
 
 Result<const stack::Frame*> Views::frame(FramePlace place) {
   TL_TRY(auto* frames, stack(place.thread));
-  if (const auto* frame = frames->frame(place.level)) return frame;
+  if (const auto* frame = frames->frame(place.level + hidden(place.thread))) return frame;
   return fail(Errc::not_found, fmt::format("thread {} has no frame {}", place.thread.value, place.level));
+}
+
+std::size_t Views::hidden(Tid thread) const {
+  const auto found = hidden_.find(thread);
+  return found == hidden_.end() ? 0 : found->second;
 }
 
 Result<const arch::RegisterFile*> Views::machine(Tid thread) {
@@ -52,10 +57,10 @@ Result<FramePlace> Views::place_of(FrameId id) const {
 
 Result<eval::FrameView> Views::view(FramePlace place) {
   TL_TRY(auto* thread, thread_view(place.thread));
-  if (thread->stack->frame(place.level) == nullptr)
+  if (thread->stack->frame(place.level + hidden(place.thread)) == nullptr)
     return fail(Errc::not_found, fmt::format("thread {} has no frame {}", place.thread.value, place.level));
   return eval::FrameView{.stack = thread->stack.get(),
-                         .level = place.level,
+                         .level = place.level + hidden(place.thread),
                          .machine = &thread->registers,
                          .memory = &inferior_.memory(),
                          .modules = &modules_,
@@ -88,6 +93,7 @@ Result<const Node*> Views::node(ValueRef ref) const {
 
 void Views::drop() {
   threads_.clear();
+  hidden_.clear();
   frame_ids_.clear();
   first_frame_ += static_cast<std::int32_t>(frames_.size());
   first_node_ += static_cast<std::int32_t>(nodes_.size());

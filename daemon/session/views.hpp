@@ -54,6 +54,11 @@ class Views {
   Result<const Node*> node(ValueRef ref) const;  // stale_reference, not_found
 
   void drop();  // everything, on resume
+  // A thread that stands at the very first instruction of inlined calls has not entered them yet: their frames are
+  // hidden.
+  void hide_innermost(Tid thread, std::size_t frames) { hidden_[thread] = frames; }
+  std::size_t hidden(Tid thread) const;
+
   // After an evaluation: where it wrote registers, the thread's stack is unwound anew when next asked for. Ids stay.
   void settle();
 
@@ -67,6 +72,7 @@ class Views {
   run::Inferior& inferior_;
   const image::Modules& modules_;
   std::map<Tid, ThreadView> threads_;
+  std::map<Tid, std::size_t> hidden_;
   std::map<std::pair<Tid, std::size_t>, FrameId> frame_ids_;
   std::vector<FramePlace> frames_;
   std::vector<std::unique_ptr<Node>> nodes_;
