@@ -23,15 +23,10 @@ void from_json(const wire::In&, NoArguments&) {}
 void from_json(const wire::In& in, InitializeArguments& out) {
   in.optional("clientID", out.client_id);
   in.optional("clientName", out.client_name);
-  in.optional("adapterID", out.adapter_id);
-  in.optional("locale", out.locale);
   in.optional("linesStartAt1", out.lines_start_at1);
   in.optional("columnsStartAt1", out.columns_start_at1);
   in.optional("pathFormat", out.path_format);
-  in.optional("supportsVariableType", out.supports_variable_type);
-  in.optional("supportsVariablePaging", out.supports_variable_paging);
   in.optional("supportsRunInTerminalRequest", out.supports_run_in_terminal_request);
-  in.optional("supportsMemoryReferences", out.supports_memory_references);
 }
 
 void from_json(const wire::In& in, StartArguments& out) {

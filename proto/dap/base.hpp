@@ -15,14 +15,14 @@ using Seq = std::int64_t;
 
 struct IncomingRequest {
   Seq seq = 0;
-  std::string command;
+  std::string command{};
   nlohmann::json arguments;  // null where absent
 };
 // The client's answer to a request of ours (runInTerminal).
 struct IncomingResponse {
   Seq request_seq = 0;
   bool success = false;
-  std::string message;
+  std::string message{};
   nlohmann::json body;
 };
 using Incoming = std::variant<IncomingRequest, IncomingResponse>;
@@ -33,7 +33,7 @@ Result<Incoming> parse_incoming(const nlohmann::json& message);
 // "Message" of the specification: what stands in body.error.
 struct ErrorMessage {
   std::int32_t id = 0;
-  std::string format;
+  std::string format{};
   bool show_user = false;
 };
 

@@ -16,12 +16,12 @@ struct InitializedBody {
 };
 struct StoppedBody {
   static constexpr std::string_view event = "stopped";
-  std::string reason;
-  std::string description;
-  std::string text;
-  std::optional<std::int64_t> thread_id;
+  std::string reason{};
+  std::string description{};
+  std::string text{};
+  std::optional<std::int64_t> thread_id{};
   bool all_threads_stopped = true;
-  std::vector<std::int32_t> hit_breakpoint_ids;
+  std::vector<std::int32_t> hit_breakpoint_ids{};
 };
 struct ContinuedBody {
   static constexpr std::string_view event = "continued";
@@ -37,32 +37,32 @@ struct TerminatedBody {
 };
 struct ThreadBody {
   static constexpr std::string_view event = "thread";
-  std::string reason;
+  std::string reason{};
   std::int64_t thread_id = 0;
 };
 struct OutputBody {
   static constexpr std::string_view event = "output";
-  std::string category;
-  std::string output;
-  std::string group;  // "start" | "startCollapsed" | "end"
-  std::optional<Source> source;
-  std::optional<std::int64_t> line;
+  std::string category{};
+  std::string output{};
+  std::string group{};  // "start" | "startCollapsed" | "end"
+  std::optional<Source> source{};
+  std::optional<std::int64_t> line{};
 };
 struct BreakpointBody {
   static constexpr std::string_view event = "breakpoint";
-  std::string reason;
-  Breakpoint breakpoint;
+  std::string reason{};
+  Breakpoint breakpoint{};
 };
 struct ModuleBody {
   static constexpr std::string_view event = "module";
-  std::string reason;
-  Module module;
+  std::string reason{};
+  Module module{};
 };
 struct ProcessBody {
   static constexpr std::string_view event = "process";
-  std::string name;
+  std::string name{};
   std::int64_t system_process_id = 0;
-  std::string start_method;  // "launch" | "attach"
+  std::string start_method{};  // "launch" | "attach"
   int pointer_size = 64;
 };
 

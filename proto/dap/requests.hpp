@@ -23,28 +23,23 @@ enum class PathFormat : std::uint8_t { path, uri };
 std::span<const wire::EnumName<PathFormat>> enum_names(PathFormat);
 
 struct InitializeArguments {
-  std::string client_id;
-  std::string client_name;
-  std::string adapter_id;
-  std::string locale;
+  std::string client_id{};
+  std::string client_name{};
   bool lines_start_at1 = true;
   bool columns_start_at1 = true;
   PathFormat path_format = PathFormat::path;
-  bool supports_variable_type = false;
-  bool supports_variable_paging = false;
   bool supports_run_in_terminal_request = false;
-  bool supports_memory_references = false;
 };
 // What the adapter can do: the keys that are true, and what else `initialize` tells.
 struct BreakpointMode {
-  std::string mode;
-  std::string label;
-  std::string description;
-  std::vector<std::string> applies_to;
+  std::string mode{};
+  std::string label{};
+  std::string description{};
+  std::vector<std::string> applies_to{};
 };
 struct Capabilities {
-  std::vector<std::string_view> supported;
-  std::vector<BreakpointMode> breakpoint_modes;
+  std::vector<std::string_view> supported{};
+  std::vector<BreakpointMode> breakpoint_modes{};
 };
 
 // launch and attach: the arguments are the adapter's own; dap/launch_arguments.hpp reads them.
@@ -52,37 +47,37 @@ struct StartArguments {
   nlohmann::json raw = nlohmann::json::object();
 };
 struct RestartArguments {
-  std::optional<nlohmann::json> arguments;  // the newest launch or attach arguments
+  std::optional<nlohmann::json> arguments{};  // the newest launch or attach arguments
 };
 struct DisconnectArguments {
   bool restart = false;
-  std::optional<bool> terminate_debuggee;
+  std::optional<bool> terminate_debuggee{};
 };
 struct TerminateArguments {
   bool restart = false;
 };
 struct CancelArguments {
-  std::optional<Seq> request_id;
-  std::optional<std::string> progress_id;
+  std::optional<Seq> request_id{};
+  std::optional<std::string> progress_id{};
 };
 
 // ---- breakpoints
 
 struct SetBreakpointsArguments {
-  Source source;
-  std::vector<SourceBreakpoint> breakpoints;
+  Source source{};
+  std::vector<SourceBreakpoint> breakpoints{};
 };
 struct SetFunctionBreakpointsArguments {
-  std::vector<FunctionBreakpoint> breakpoints;
+  std::vector<FunctionBreakpoint> breakpoints{};
 };
 struct SetInstructionBreakpointsArguments {
-  std::vector<InstructionBreakpoint> breakpoints;
+  std::vector<InstructionBreakpoint> breakpoints{};
 };
 struct SetExceptionBreakpointsArguments {
-  std::vector<std::string> filters;
+  std::vector<std::string> filters{};
 };
 struct BreakpointsResponse {
-  std::vector<Breakpoint> breakpoints;
+  std::vector<Breakpoint> breakpoints{};
 };
 
 // ---- running
@@ -106,121 +101,121 @@ struct PauseArguments {
 // ---- looking
 
 struct ThreadsResponse {
-  std::vector<Thread> threads;
+  std::vector<Thread> threads{};
 };
 struct StackTraceArguments {
   std::int32_t thread_id = 0;
   std::uint32_t start_frame = 0;
   std::uint32_t levels = 0;  // 0: all
-  StackFrameFormat format;
+  StackFrameFormat format{};
 };
 struct StackTraceResponse {
-  std::vector<StackFrame> stack_frames;
-  std::optional<std::uint32_t> total_frames;
+  std::vector<StackFrame> stack_frames{};
+  std::optional<std::uint32_t> total_frames{};
 };
 struct ScopesArguments {
   std::int32_t frame_id = 0;
 };
 struct ScopesResponse {
-  std::vector<Scope> scopes;
+  std::vector<Scope> scopes{};
 };
 enum class VariablesFilter : std::uint8_t { indexed, named };
 std::span<const wire::EnumName<VariablesFilter>> enum_names(VariablesFilter);
 struct VariablesArguments {
   std::int32_t variables_reference = 0;
-  std::optional<VariablesFilter> filter;
+  std::optional<VariablesFilter> filter{};
   std::uint64_t start = 0;
   std::uint64_t count = 0;  // 0: all
-  ValueFormat format;
+  ValueFormat format{};
 };
 struct VariablesResponse {
-  std::vector<Variable> variables;
+  std::vector<Variable> variables{};
 };
 struct SetVariableArguments {
   std::int32_t variables_reference = 0;
-  std::string name;
-  std::string value;
-  ValueFormat format;
+  std::string name{};
+  std::string value{};
+  ValueFormat format{};
 };
 struct SetVariableResponse {
-  Value value;
+  Value value{};
 };
 struct EvaluateArguments {
-  std::string expression;
-  std::optional<std::int32_t> frame_id;
-  std::string context;
-  ValueFormat format;
+  std::string expression{};
+  std::optional<std::int32_t> frame_id{};
+  std::string context{};
+  ValueFormat format{};
 };
 struct EvaluateResponse {
-  Value value;
-  VariablePresentationHint presentation_hint;
+  Value value{};
+  VariablePresentationHint presentation_hint{};
 };
 struct ExceptionInfoArguments {
   std::int32_t thread_id = 0;
 };
 struct ExceptionInfoResponse {
-  std::string exception_id;
-  std::string description;
-  std::string break_mode;
-  ExceptionDetails details;
+  std::string exception_id{};
+  std::string description{};
+  std::string break_mode{};
+  ExceptionDetails details{};
 };
 struct SourceArguments {
-  std::optional<Source> source;
+  std::optional<Source> source{};
   std::int32_t source_reference = 0;
 };
 struct SourceResponse {
-  std::string content;
-  std::string mime_type;
+  std::string content{};
+  std::string mime_type{};
 };
 struct ModulesArguments {
   std::uint64_t start_module = 0;
   std::uint64_t module_count = 0;  // 0: all
 };
 struct ModulesResponse {
-  std::vector<Module> modules;
+  std::vector<Module> modules{};
   std::uint64_t total_modules = 0;
 };
 struct LoadedSourcesResponse {
-  std::vector<Source> sources;
+  std::vector<Source> sources{};
 };
 struct ReadMemoryArguments {
-  std::string memory_reference;
+  std::string memory_reference{};
   std::int64_t offset = 0;
   std::uint64_t count = 0;
 };
 struct ReadMemoryResponse {
-  std::string address;
+  std::string address{};
   std::uint64_t unreadable_bytes = 0;
-  std::string data;  // base64
+  std::string data{};  // base64
 };
 struct WriteMemoryArguments {
-  std::string memory_reference;
+  std::string memory_reference{};
   std::int64_t offset = 0;
   bool allow_partial = false;
-  std::string data;  // base64
+  std::string data{};  // base64
 };
 struct WriteMemoryResponse {
   std::uint64_t bytes_written = 0;
 };
 struct DisassembleArguments {
-  std::string memory_reference;
+  std::string memory_reference{};
   std::int64_t offset = 0;              // bytes
   std::int64_t instruction_offset = 0;  // instructions
   std::uint32_t instruction_count = 0;
   bool resolve_symbols = false;
 };
 struct DisassembleResponse {
-  std::vector<DisassembledInstruction> instructions;
+  std::vector<DisassembledInstruction> instructions{};
 };
 
 // ---- the client's side: what we ask it
 
 struct RunInTerminalArguments {
-  std::string kind;  // "integrated" | "external"
-  std::string title;
-  std::string cwd;
-  std::vector<std::string> args;
-  std::vector<std::pair<std::string, std::optional<std::string>>> env;
+  std::string kind{};  // "integrated" | "external"
+  std::string title{};
+  std::string cwd{};
+  std::vector<std::string> args{};
+  std::vector<std::pair<std::string, std::optional<std::string>>> env{};
 };
 
 // ---- one struct a request
