@@ -3,6 +3,7 @@
 // knows no process (expression.hpp); the interpreter runs it on a FrameView. Types come from sym/type.hpp. Thread: the
 // loop's. A Value is data: it keeps its bytes, or where they lie, and stays readable until the debuggee resumes.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>

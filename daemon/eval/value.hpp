@@ -1,8 +1,78 @@
 #pragma once
+// A value: a type, and the bytes or where they lie. Data; copies are cheap but for values that are computed.
+// Valid until the debuggee resumes; bytes in memory are read when somebody looks.
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/sym/module.hpp"
+#include "daemon/sym/type.hpp"
+#include "daemon/util/memory.hpp"
+#include "proto/words/addr.hpp"
+#include "proto/words/result.hpp"
+
 namespace trapline::eval {
+
 struct Format {
   bool hex = false;
 };
-class Value {};
+
+// One stretch of an object that the compiler keeps in several places.
+struct Part {
+  enum class Kind : std::uint8_t { memory, bytes, implicit_pointer, missing };
+  Kind kind = Kind::missing;
+  std::uint64_t bit_size = 0;    // of the object; 0: all of it
+  std::uint64_t bit_offset = 0;  // where in the memory or bytes it begins
+  LoadAddr address;
+  std::vector<std::byte> bytes;
+  sym::DieRef pointee;  // what the pointer, which the optimiser removed, would point to
+  std::int64_t pointee_offset = 0;
+  std::string reason;  // of missing: "optimized out", "not available: ..."
+};
+
+struct Value {
+  enum class Place : std::uint8_t {
+    none,       // computed: `bytes`
+    memory,     // `address`
+    register_,  // `bytes` were read from `register_name` at byte `register_offset`
+    parts,
+    problem,  // `problem` says why there is no value
+  };
+  const sym::Type* type = sym::builtin(sym::Builtin::unknown);
+  Place place = Place::none;
+  LoadAddr address;
+  std::vector<std::byte> bytes;
+  std::string register_name;
+  std::size_t register_offset = 0;
+  bool register_writable = false;  // of the innermost frame
+  std::shared_ptr<const std::vector<Part>> parts;
+  std::uint64_t part_offset = 0;  // bytes: where in the object of `parts` this value begins
+  std::uint32_t bit_size = 0;     // of a bit-field; 0: none
+  std::uint32_t bit_offset = 0;   // 0..7, in the byte at the value's begin
+  Error problem;
+
+  bool is_problem() const { return place == Place::problem; }
+};
+
+Value computed(const sym::Type* type, std::vector<std::byte> bytes);
+Value in_memory(const sym::Type* type, LoadAddr address);
+Value no_value(const sym::Type* type, Error problem);
+Value optimized_out(const sym::Type* type);
+
+// `size` bytes from byte `offset` on. Errors: bad_address with the address; not_available for parts that are gone.
+Result<std::vector<std::byte>> read_bytes(const util::Memory& memory, const Value& value, std::uint64_t offset,
+                                          std::uint64_t size);
+// The whole of a scalar (at most 64 bytes); a bit-field's bits are shifted down and extended by its sign.
+Result<std::vector<std::byte>> scalar_bytes(const util::Memory& memory, const Value& value);
+Result<std::uint64_t> pointer_bits(const util::Memory& memory, const Value& value);
+// The part of `value` that begins at byte `offset`.
+Result<Value> part_of(const Value& value, std::uint64_t offset, const sym::Type* type);
+// nullptr, or the removed pointer that stands here.
+const Part* implicit_pointer_at(const Value& value);
+// Where it is, for refusals: "in register rax", "optimized out".
+std::string where(const Value& value);
+
 }  // namespace trapline::eval

@@ -408,7 +408,8 @@ bool has_field(const Type* record, std::string_view name) {
 
 std::optional<Symbol> static_member(const Type* record, const Member& member, std::span<const Module* const> modules) {
   if (!member.die) return std::nullopt;
-  Symbol symbol{Symbol::Kind::variable, record->name() + "::" + member.name, member.die, member.type, std::nullopt, false, false};
+  Symbol symbol{
+      Symbol::Kind::variable, record->name() + "::" + member.name, member.die, member.type, std::nullopt, false, false};
   const auto declared = open_die(member.die);
   Dwarf_Attribute constant;
   if (declared && attribute(*declared, DW_AT_const_value, constant)) return symbol;

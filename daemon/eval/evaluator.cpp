@@ -1,0 +1,242 @@
+// The room's face: variables of a frame, evaluate, conditions, log text, assignment.
+#include "daemon/eval/evaluator.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "daemon/eval/binder.hpp"
+#include "daemon/eval/format.hpp"
+#include "daemon/eval/frame_context.hpp"
+#include "daemon/eval/interpreter.hpp"
+#include "daemon/eval/scope.hpp"
+
+namespace trapline::eval {
+
+namespace {
+
+std::vector<Variable> values_of(const FrameView& frame, const std::vector<sym::Variable>& variables) {
+  std::vector<Variable> out;
+  out.reserve(variables.size());
+  for (const sym::Variable& variable : variables) {
+    Variable each;
+    each.name = variable.name;
+    each.value = variable_value(frame, variable.die, variable.type, variable.gone);
+    each.artificial = variable.artificial;
+    if (variable.shadowed) each.scope_note = "shadowed";
+    out.push_back(std::move(each));
+  }
+  return out;
+}
+
+FrameScope scope_of(const FrameView& frame, const FramePlace& place) {
+  return FrameScope(*frame.modules, place.scope, place.module, place.file_pc);
+}
+
+// A value that cannot be read is no answer: better the error now than a line of text that looks like one.
+Result<void> probe(const FrameView& frame, const Value& value) {
+  if (value.is_problem()) return std::unexpected(value.problem);
+  const sym::TypeKind kind = value.type->strip()->kind();
+  if (kind == sym::TypeKind::function || kind == sym::TypeKind::void_ || kind == sym::TypeKind::unknown ||
+      value.place != Value::Place::memory)
+    return {};
+  const std::uint64_t size = size_of(frame, value.type).value_or(0);
+  if (size == 0) return {};
+  const bool scalar = kind != sym::TypeKind::record && kind != sym::TypeKind::array;
+  TL_TRY_VOID(read_bytes(*frame.memory, value, 0, scalar ? std::min<std::uint64_t>(size, 64) : 1));
+  return {};
+}
+
+}  // namespace
+
+std::vector<Variable> arguments(const FrameView& frame) {
+  return values_of(frame, sym::parameters_of(place_of(frame).scope));
+}
+
+std::vector<Variable> locals(const FrameView& frame) {
+  const FramePlace place = place_of(frame);
+  return values_of(frame, sym::locals_of(place.scope, place.file_pc));
+}
+
+std::vector<Variable> globals(const FrameView& frame) {
+  return values_of(frame, sym::globals_of(place_of(frame).scope));
+}
+
+Result<Value> evaluate(const FrameView& frame, std::string_view expression, const Options& options) {
+  const FrameScope scope = scope_of(frame, place_of(frame));
+  TL_TRY(const SyntaxPtr syntax, parse(expression, scope));
+  TL_TRY(const NodePtr node, bind(*syntax, expression, scope, {.side_effects = options.allow_side_effects}));
+  Interpreter interpreter(frame);
+  TL_TRY(Value value, interpreter.run(*node));
+  if (auto readable = probe(frame, value); !readable) {
+    Error error = readable.error();
+    if (error.message.find('`') == std::string::npos)
+      error.message = fmt::format("`{}`: {}", expression, error.message);
+    return std::unexpected(std::move(error));
+  }
+  return value;
+}
+
+// ---- conditions
+
+// Kept by text and pc. A tree names DIEs and types of modules, so an entry holds the module of its pc, and is thrown
+// away when that place is mapped to another one.
+class ConditionCache {
+ public:
+  struct Entry {
+    std::shared_ptr<const sym::Module> module;
+    std::uint64_t bias = 0;
+    std::vector<std::shared_ptr<const sym::Module>> others;
+    Result<NodePtr> tree = fail(Errc::internal, "");
+  };
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
+  std::unordered_map<std::string, std::unordered_map<std::uint64_t, Entry>, Hash, std::equal_to<>> entries;
+};
+
+std::shared_ptr<ConditionCache> make_condition_cache() { return std::make_shared<ConditionCache>(); }
+
+Result<bool> condition(const FrameView& frame, std::string_view expression, ConditionCache& cache) {
+  const FramePlace place = place_of(frame);
+  const std::uint64_t pc = place.frame != nullptr ? place.frame->pc.value : 0;
+  auto texts = cache.entries.find(expression);
+  if (texts == cache.entries.end()) texts = cache.entries.try_emplace(std::string(expression)).first;
+  auto found = texts->second.find(pc);
+  const bool known = found != texts->second.end() &&
+                     (place.module == nullptr ||
+                      (found->second.module == place.module->symbols && found->second.bias == place.module->bias));
+  if (!known) {
+    ConditionCache::Entry entry;
+    if (place.module != nullptr) {
+      entry.module = place.module->symbols;
+      entry.bias = place.module->bias;
+    }
+    for (const image::MappedModule* module : frame.modules->all()) entry.others.push_back(module->symbols);
+    const FrameScope scope = scope_of(frame, place);
+    if (auto syntax = parse(expression, scope))
+      entry.tree = bind(**syntax, expression, scope, {.side_effects = false});
+    else
+      entry.tree = std::unexpected(syntax.error());
+    found = texts->second.insert_or_assign(pc, std::move(entry)).first;
+  }
+  if (!found->second.tree) return std::unexpected(found->second.tree.error());
+  return Interpreter(frame).run_truth(**found->second.tree);
+}
+
+// ---- log text
+
+namespace {
+
+// One past the brace that closes what begins after `open`; npos: none. Braces in nested ones, strings and characters
+// belong to the expression.
+std::size_t closing_brace(std::string_view text, std::size_t open) {
+  int depth = 1;
+  char quote = 0;
+  for (std::size_t i = open; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quote != 0) {
+      if (c == '\\')
+        ++i;
+      else if (c == quote)
+        quote = 0;
+    } else if (c == '"' || (c == '\'' && (i == open || std::isalnum(static_cast<unsigned char>(text[i - 1])) == 0))) {
+      quote = c;
+    } else if (c == '{') {
+      ++depth;
+    } else if (c == '}' && --depth == 0) {
+      return i + 1;
+    }
+  }
+  return std::string_view::npos;
+}
+
+}  // namespace
+
+std::string log_text(const FrameView& frame, std::string_view message, const Options& options) {
+  std::string out;
+  for (std::size_t i = 0; i < message.size();) {
+    const char c = message[i];
+    if ((c == '{' || c == '}') && i + 1 < message.size() && message[i + 1] == c) {
+      out += c;
+      i += 2;
+      continue;
+    }
+    const std::size_t end = c == '{' ? closing_brace(message, i + 1) : std::string_view::npos;
+    if (end == std::string_view::npos) {
+      out += c;
+      ++i;
+      continue;
+    }
+    const std::string_view expression = message.substr(i + 1, end - i - 2);
+    if (expression.find_first_not_of(" \t") == std::string_view::npos) {
+      out += message.substr(i, end - i);
+    } else {
+      const auto value = evaluate(frame, expression, options);
+      out += value ? summary(frame, *value, options) : fmt::format("<error: {}>", value.error().message);
+    }
+    i = end;
+  }
+  return out;
+}
+
+// ---- assignment
+
+namespace {
+
+// What a user edits is mostly what summary() showed: `97 'a'`, `0x5555... "text"`, `0x401136 <main>`, `@0x7ffe...: 5`.
+std::string without_decoration(std::string_view text) {
+  if (text.starts_with('@'))
+    if (const std::size_t colon = text.find(": "); colon != std::string_view::npos) text.remove_prefix(colon + 2);
+  const std::size_t space = text.find(' ');
+  if (space != std::string_view::npos && space > 0 &&
+      (std::isdigit(static_cast<unsigned char>(text[0])) != 0 || text[0] == '-')) {
+    const std::string_view rest = text.substr(space + 1);
+    const bool decorated = rest.starts_with('"') || rest.starts_with('<') || rest.starts_with('\'') ||
+                           rest.starts_with("L'") || rest.starts_with("u'") || rest.starts_with("U'") ||
+                           rest.starts_with("u8'") || rest.starts_with("L\"") || rest.starts_with("u\"") ||
+                           rest.starts_with("U\"");
+    if (decorated) text = text.substr(0, space);
+  }
+  return std::string(text);
+}
+
+std::optional<Quad> special_float(std::string_view text) {
+  if (text == "nan") return static_cast<Quad>(__builtin_nan(""));
+  if (text == "-nan") return -static_cast<Quad>(__builtin_nan(""));
+  if (text == "inf" || text == "+inf") return static_cast<Quad>(__builtin_inf());
+  if (text == "-inf") return -static_cast<Quad>(__builtin_inf());
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<Value> assign(const FrameView& frame, const Value& value, std::string_view text, const Options& options) {
+  Value target = value;
+  if (target.is_problem())
+    return fail(target.problem.code, fmt::format("it cannot be set: {}", target.problem.message));
+  if (target.type->is_reference()) {
+    TL_TRY(const std::uint64_t at, pointer_bits(*frame.memory, target));
+    target = in_memory(target.type->strip()->target(), LoadAddr{at});
+  }
+  Interpreter interpreter(frame);
+  const std::string plain = without_decoration(text);
+  std::vector<std::byte> bytes;
+  if (const auto special = special_float(plain); special && is_floating(target.type)) {
+    bytes = store_number(target.type, {.floating = true, .integer = 0, .real = *special});
+  } else {
+    const FrameScope scope = scope_of(frame, place_of(frame));
+    TL_TRY(const SyntaxPtr syntax, parse(plain, scope));
+    TL_TRY(const NodePtr node,
+           bind_as(*syntax, plain, target.type, scope, {.side_effects = options.allow_side_effects}));
+    TL_TRY(const Value source, interpreter.run(*node));
+    TL_TRY(bytes, interpreter.bytes_for(target, source));
+  }
+  TL_TRY(Value now, interpreter.store(target, bytes));
+  if (value.type->is_reference()) return value;
+  return now;
+}
+
+}  // namespace trapline::eval

@@ -1,0 +1,324 @@
+#include "daemon/eval/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "daemon/eval/frame_context.hpp"
+#include "daemon/eval/number.hpp"
+#include "daemon/eval/scope.hpp"
+#include "daemon/eval/text.hpp"
+
+namespace trapline::eval {
+
+using sym::Encoding;
+using sym::Member;
+using sym::Type;
+using sym::TypeKind;
+
+std::string problem_text(const Error& error) {
+  if (error.message.starts_with("optimized out")) return "<optimized out>";
+  if (error.message.starts_with("not available")) return "<not available>";
+  return "<error: " + error.message + ">";
+}
+
+namespace {
+
+std::uint64_t word_of(std::span<const std::byte> bytes, std::size_t offset = 0) {
+  std::uint64_t word = 0;
+  if (offset < bytes.size()) std::memcpy(&word, bytes.data() + offset, std::min<std::size_t>(8, bytes.size() - offset));
+  return word;
+}
+
+std::string hex(UInt128 value, std::size_t bytes) {
+  if (bytes < 16) value &= (UInt128{1} << (bytes * 8)) - 1;
+  const auto high = static_cast<std::uint64_t>(value >> 64), low = static_cast<std::uint64_t>(value);
+  return high != 0 ? fmt::format("0x{:x}{:016x}", high, low) : fmt::format("0x{:x}", low);
+}
+
+}  // namespace
+
+std::string Printer::symbol(std::uint64_t address) const {
+  if (address == 0) return "";
+  const auto found = view_.modules->symbol_at(LoadAddr{address});
+  if (!found || found->first.empty()) return "";
+  return found->second.value == 0 ? fmt::format(" <{}>", found->first)
+                                  : fmt::format(" <{}+{}>", found->first, found->second.value);
+}
+
+std::string Printer::text(const Value& value, std::size_t depth) const {
+  if (value.is_problem()) return problem_text(value.problem);
+  const Type* plain = value.type->strip();
+  switch (plain->kind()) {
+    case TypeKind::void_: return "void";
+    case TypeKind::unknown:
+      return value.place == Value::Place::memory ? "<data variable, no debug information>" : "<unknown type>";
+    case TypeKind::function:
+      return fmt::format("{{{}}} {:#x}{}", plain->name(), value.address.value, symbol(value.address.value));
+    case TypeKind::lvalue_reference:
+    case TypeKind::rvalue_reference: return reference(value, depth);
+    case TypeKind::array: return array(value, depth);
+    case TypeKind::record: return record(value, depth);
+    default: break;
+  }
+  if (const Part* removed = implicit_pointer_at(value); removed != nullptr && plain->kind() == TypeKind::pointer) {
+    const Value target = variable_value(view_, removed->pointee, sym::type_of(removed->pointee), false);
+    if (target.place == Value::Place::memory)
+      return fmt::format("{:#x}", target.address.value + static_cast<std::uint64_t>(removed->pointee_offset));
+    return "(synthetic pointer)";
+  }
+  const auto bytes = scalar_bytes(*view_.memory, value);
+  if (!bytes) return problem_text(bytes.error());
+  return scalar(value, *bytes);
+}
+
+std::string Printer::scalar(const Value& value, std::span<const std::byte> bytes) const {
+  const Type* plain = value.type->strip();
+  switch (plain->kind()) {
+    case TypeKind::pointer: return pointer(value, bytes);
+    case TypeKind::null_pointer: return "nullptr";
+    case TypeKind::enumeration: return enumeration(plain, bytes);
+    case TypeKind::data_member_pointer:
+    case TypeKind::function_member_pointer: return member_pointer(plain, bytes);
+    default: break;
+  }
+  if (plain->encoding() == Encoding::floating) return float_text(plain, load_number(plain, bytes).real);
+  if (plain->encoding() == Encoding::complex) return complex(plain, bytes);
+  return integer(value.type, bytes);
+}
+
+std::string Printer::integer(const Type* type, std::span<const std::byte> bytes) const {
+  const Type* plain = type->strip();
+  const Number number = load_number(plain, bytes);
+  if (plain->encoding() == Encoding::boolean) {
+    if (number.integer == 0 || number.integer == 1) return number.integer != 0 ? "true" : "false";
+    return text_of(number.integer);  // no bool of this program: shown as it is
+  }
+  const std::size_t size = static_cast<std::size_t>(plain->size().value_or(8));
+  std::string digits;
+  if (options_.format.hex)
+    digits = hex(static_cast<UInt128>(number.integer), size);
+  else
+    digits = is_signed(plain) ? text_of(number.integer) : text_of(static_cast<UInt128>(number.integer));
+  if (is_character(type)) digits += " " + quoted_character(type, static_cast<std::int64_t>(number.integer));
+  return digits;
+}
+
+std::string Printer::complex(const Type* type, std::span<const std::byte> bytes) const {
+  const std::size_t half = bytes.size() / 2;
+  const sym::Builtin part = half == 4      ? sym::Builtin::float_
+                            : half == 8    ? sym::Builtin::double_
+                            : type->quad() ? sym::Builtin::float128
+                                           : sym::Builtin::long_double;
+  const Type* element = sym::builtin(part);
+  std::string imaginary = float_text(element, load_number(element, bytes.subspan(half)).real);
+  const bool negative = imaginary.starts_with('-');
+  return fmt::format("{} {} {}i", float_text(element, load_number(element, bytes.first(half)).real),
+                     negative ? '-' : '+', negative ? imaginary.substr(1) : imaginary);
+}
+
+std::string Printer::enumeration(const Type* type, std::span<const std::byte> bytes) const {
+  const Type* whole = type->complete(search_order(*view_.modules, nullptr));
+  const Number number = load_number(whole, bytes);
+  const auto value = static_cast<std::uint64_t>(number.integer);
+  const std::string scope = whole->scoped() ? whole->short_name() + "::" : "";
+  for (const sym::Enumerator& e : whole->enumerators())
+    if (e.value == value) return scope + e.name;
+  const std::string plain =
+      options_.format.hex ? hex(static_cast<UInt128>(number.integer), bytes.size()) : text_of(number.integer);
+  if (!whole->flags() || value == 0) return plain;
+  std::string out;
+  std::uint64_t left = value;
+  // Names of several bits first: READ_WRITE rather than READ | WRITE.
+  std::vector<const sym::Enumerator*> order;
+  for (const sym::Enumerator& e : whole->enumerators()) order.push_back(&e);
+  std::ranges::stable_sort(order, std::ranges::greater{},
+                           [](const sym::Enumerator* e) { return std::popcount(e->value); });
+  std::vector<const sym::Enumerator*> used;
+  for (const sym::Enumerator* e : order)
+    if (e->value != 0 && (left & e->value) == e->value) {
+      left &= ~e->value;
+      used.push_back(e);
+    }
+  std::ranges::stable_sort(used, {}, [](const sym::Enumerator* e) { return e->value; });
+  for (const sym::Enumerator* e : used) out += (out.empty() ? "" : " | ") + scope + e->name;
+  if (used.empty()) return plain;
+  if (left != 0) out += fmt::format(" | {:#x}", left);
+  return out;
+}
+
+std::string Printer::pointer(const Value& value, std::span<const std::byte> bytes) const {
+  const std::uint64_t address = word_of(bytes);
+  const Type* target = value.type->strip()->target();
+  std::string out = fmt::format("{:#x}", address);
+  if (address == 0) return out;
+  if (is_character(target)) {
+    const StringRead string = read_string(*view_.memory, target, LoadAddr{address}, options_.limits.max_string);
+    const Type* element = target->strip();
+    const bool bytes_only = element->size() == 1 && element->name() != "char" && element->encoding() != Encoding::utf;
+    if (string.readable && (!bytes_only || (string.printable && !string.empty))) return out + " " + string.text;
+    if (!string.readable) return out + " <error: nothing readable there>";
+    return out;
+  }
+  return out + symbol(address);
+}
+
+// Itanium C++ ABI 2.3: a data member pointer is the offset, -1 is null; a function member pointer is {ptr, adj}, an odd
+// ptr is 1 + an offset in the vtable.
+std::string Printer::member_pointer(const Type* type, std::span<const std::byte> bytes) const {
+  const std::uint64_t first = word_of(bytes);
+  const Type* record = type->containing_record()->strip()->complete(search_order(*view_.modules, nullptr));
+  if (type->kind() == TypeKind::data_member_pointer) {
+    if (first == ~std::uint64_t{0}) return "nullptr";
+    for (const Member& member : record->members())
+      if (member.kind == Member::Kind::field && member.offset == first && !member.name.empty() &&
+          member.bit_size == 0 && same_type(member.type, type->target()))
+        return fmt::format("&{}::{}", record->name(), member.name);
+    return fmt::format("offset {:#x} in {}", first, record->name());
+  }
+  const auto adjustment = static_cast<std::int64_t>(word_of(bytes, 8));
+  if (first == 0) return "nullptr";
+  std::string out = (first & 1) != 0
+                        ? fmt::format("virtual function at vtable offset {} of {}", first - 1, record->name())
+                        : fmt::format("{:#x}{}", first, symbol(first));
+  if (adjustment != 0) out += fmt::format(", this adjusted by {}", adjustment);
+  return out;
+}
+
+std::string Printer::reference(const Value& value, std::size_t depth) const {
+  const Type* target = value.type->strip()->target();
+  if (const Part* removed = implicit_pointer_at(value)) {
+    Value referee = variable_value(view_, removed->pointee, sym::type_of(removed->pointee), false);
+    const auto part = part_of(referee, static_cast<std::uint64_t>(removed->pointee_offset), target);
+    return part ? text(*part, depth) : problem_text(part.error());
+  }
+  const auto address = pointer_bits(*view_.memory, value);
+  if (!address) return problem_text(address.error());
+  return fmt::format("@{:#x}: {}", *address, text(in_memory(target, LoadAddr{*address}), depth));
+}
+
+std::string Printer::array(const Value& value, std::size_t depth) const {
+  const Type* plain = value.type->strip();
+  const Type* element = plain->target();
+  const auto count = count_of(view_, plain);
+  if (!count) {
+    if (plain->dynamic_count()) return problem_text(count.error());
+    return "{...}";  // int a[]: its length is known to nobody
+  }
+  if (*count == 0) return "{}";
+  const auto stride = size_of(view_, element);
+  if (!stride) return problem_text(stride.error());
+  const bool text_like = is_character(element) && !plain->vector();
+  if (text_like) {
+    const std::uint64_t bytes = *count * *stride;
+    const std::size_t limit = std::max<std::size_t>(options_.limits.max_string, 1);
+    const auto read = read_bytes(*view_.memory, value, 0, std::min<std::uint64_t>(bytes, limit));
+    if (!read) return problem_text(read.error());
+    const StringRead string = string_in(element, *read, bytes > limit);
+    const Type* unit = element->strip();
+    const bool bytes_only = unit->size() == 1 && unit->name() != "char" && unit->encoding() != Encoding::utf;
+    if (!bytes_only || (string.printable && !string.empty)) return string.text;
+  }
+  if (depth > options_.limits.summary_depth - 1 && depth > 0) return "{...}";
+  // One read for the window that is shown; runs of equal elements count once.
+  const std::uint64_t window = std::min<std::uint64_t>(*count, 200);
+  const bool flat = *stride > 0 && *stride <= 64 && element->strip()->kind() != TypeKind::record &&
+                    element->strip()->kind() != TypeKind::array;
+  std::string out = "{";
+  std::size_t shown = 0;
+  std::uint64_t i = 0;
+  const auto raw = flat ? read_bytes(*view_.memory, value, 0, window * *stride) : fail(Errc::internal, "");
+  const auto text_at = [&](std::uint64_t n) -> std::string {
+    const auto part =
+        raw ? Result<Value>(computed(element, {raw->begin() + static_cast<std::ptrdiff_t>(n * *stride),
+                                               raw->begin() + static_cast<std::ptrdiff_t>((n + 1) * *stride)}))
+            : part_of(value, n * *stride, element);
+    return part ? text(*part, depth + 1) : problem_text(part.error());
+  };
+  while (i < window && shown < max_elements) {
+    std::string each = text_at(i);
+    std::uint64_t run = 1;
+    if (raw)
+      while (i + run < window && std::equal(raw->begin() + static_cast<std::ptrdiff_t>(i * *stride),
+                                            raw->begin() + static_cast<std::ptrdiff_t>((i + 1) * *stride),
+                                            raw->begin() + static_cast<std::ptrdiff_t>((i + run) * *stride)))
+        ++run;
+    // A run that fills the window goes on for how long nobody knows without reading it all: look at most 64 KiB ahead.
+    if (raw && i + run == window && window < *count && run >= repeat_threshold) {
+      const std::uint64_t ahead = std::min<std::uint64_t>(*count - window, 65536 / *stride);
+      if (const auto more = read_bytes(*view_.memory, value, window * *stride, ahead * *stride)) {
+        std::uint64_t n = 0;
+        while (n < ahead && std::equal(raw->begin() + static_cast<std::ptrdiff_t>(i * *stride),
+                                       raw->begin() + static_cast<std::ptrdiff_t>((i + 1) * *stride),
+                                       more->begin() + static_cast<std::ptrdiff_t>(n * *stride)))
+          ++n;
+        run += n;
+      }
+    }
+    if (run < repeat_threshold) run = 1;
+    out += (shown == 0 ? "" : ", ") + each;
+    if (run >= repeat_threshold) out += fmt::format(" <repeats {} times>", run);
+    i += run;
+    ++shown;
+  }
+  return out + (i < *count ? "...}" : "}");
+}
+
+void Printer::fields(const Value& value, std::size_t depth, std::size_t& shown, std::string& out) const {
+  const Type* whole = value.type->strip()->complete(search_order(*view_.modules, nullptr));
+  for (const Member& member : whole->members()) {
+    if (member.kind == Member::Kind::static_ || member.artificial || member.name.starts_with("_vptr")) continue;
+    const bool base = member.kind != Member::Kind::field;
+    if (base && member.type->strip()->members().empty()) continue;  // an empty base says nothing
+    if (++shown > max_members) {
+      if (!out.ends_with("...")) out += "...";
+      return;
+    }
+    const auto part = member_of(view_, value, member);
+    if (!out.empty() && out != "{") out += ", ";
+    const bool anonymous = member.name.empty() && member.type->strip()->kind() == TypeKind::record;
+    if (!anonymous) out += member.name + "=";
+    if (!part) {
+      out += problem_text(part.error());
+    } else if (anonymous) {
+      std::string inner = "{";
+      fields(*part, depth, shown, inner);
+      out += inner + "}";
+    } else {
+      out += text(*part, depth + 1);
+    }
+  }
+}
+
+std::string Printer::record(const Value& value, std::size_t depth) const {
+  const Type* whole = value.type->strip()->complete(search_order(*view_.modules, nullptr));
+  if (whole->declaration()) return "<incomplete type>";
+  if (whole->members().empty()) return "{}";
+  if (depth >= options_.limits.summary_depth) return "{...}";
+  // Nothing of it can be read: say so once, and not for every member.
+  if (value.place == Value::Place::memory && whole->size().value_or(0) > 0) {
+    std::byte probe{};
+    if (view_.memory->read_some(value.address, std::span(&probe, 1)) == 0)
+      return value.address.value == 0
+                 ? "<error: null pointer: there is nothing to read at 0x0>"
+                 : fmt::format("<error: cannot read {} bytes at {:#x}>", *whole->size(), value.address.value);
+  }
+  std::string out = "{";
+  std::size_t shown = 0;
+  fields(value, depth, shown, out);
+  return out + "}";
+}
+
+std::string summary(const FrameView& frame, const Value& value, const Options& options) {
+  return Printer(frame, options).text(value);
+}
+
+std::string type_name(const Value& value) { return value.type->name(); }
+
+std::optional<LoadAddr> address_of(const Value& value) {
+  if (value.place != Value::Place::memory || value.bit_size != 0) return std::nullopt;
+  return value.address;
+}
+
+}  // namespace trapline::eval

@@ -1,0 +1,37 @@
+#pragma once
+// Inside the room only: a value as one line of text.
+#include <string>
+
+#include "daemon/eval/evaluator.hpp"
+
+namespace trapline::eval {
+
+class Printer {
+ public:
+  Printer(const FrameView& view, const Options& options) : view_(view), options_(options) {}
+  std::string text(const Value& value, std::size_t depth = 0) const;
+
+ private:
+  static constexpr std::size_t max_elements = 100;  // shown of an array
+  static constexpr std::size_t max_members = 32;
+  static constexpr std::size_t repeat_threshold = 10;
+
+  std::string scalar(const Value& value, std::span<const std::byte> bytes) const;
+  std::string integer(const sym::Type* type, std::span<const std::byte> bytes) const;
+  std::string complex(const sym::Type* type, std::span<const std::byte> bytes) const;
+  std::string enumeration(const sym::Type* type, std::span<const std::byte> bytes) const;
+  std::string pointer(const Value& value, std::span<const std::byte> bytes) const;
+  std::string member_pointer(const sym::Type* type, std::span<const std::byte> bytes) const;
+  std::string array(const Value& value, std::size_t depth) const;
+  std::string record(const Value& value, std::size_t depth) const;
+  void fields(const Value& value, std::size_t depth, std::size_t& shown, std::string& out) const;
+  std::string reference(const Value& value, std::size_t depth) const;
+  std::string symbol(std::uint64_t address) const;  // " <main+4>" or ""
+
+  const FrameView& view_;
+  const Options& options_;
+};
+
+std::string problem_text(const Error& error);
+
+}  // namespace trapline::eval

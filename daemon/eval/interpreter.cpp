@@ -1,0 +1,457 @@
+#include "daemon/eval/interpreter.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "daemon/eval/frame_context.hpp"
+
+namespace trapline::eval {
+
+using sym::Builtin;
+using sym::Type;
+using sym::TypeKind;
+
+namespace {
+
+std::vector<std::byte> word_bytes(std::uint64_t word) {
+  const auto bytes = std::as_bytes(std::span(&word, 1));
+  return {bytes.begin(), bytes.end()};
+}
+
+Value pointer_value(const Type* type, std::uint64_t bits) { return computed(type, word_bytes(bits)); }
+
+// What the user wrote is named with what went wrong; an error that names an expression already is left alone.
+std::unexpected<Error> with_text(Error error, const Node& node) {
+  if (!node.text.empty() && error.message.find('`') == std::string::npos)
+    error.message = fmt::format("`{}`: {}", node.text, error.message);
+  return std::unexpected(std::move(error));
+}
+
+}  // namespace
+
+Result<Value> Interpreter::run(const Node& node) {
+  struct Deeper {
+    int& depth;
+    ~Deeper() { --depth; }
+  } deeper{++depth_};
+  if (depth_ > 2000) return fail(Errc::too_large, "the expression nests too deep");
+  auto value = dispatch(node);
+  if (!value) return with_text(std::move(value).error(), node);
+  return value;
+}
+
+Result<Value> Interpreter::dispatch(const Node& node) {
+  switch (node.kind) {
+    case NodeKind::constant:
+    case NodeKind::string: return computed(node.type, node.bytes);
+    case NodeKind::variable: return variable(node);
+    case NodeKind::data_symbol: {
+      TL_TRY(const LoadAddr at, view_.modules->to_load(node.file_address));
+      return in_memory(node.type, at);
+    }
+    case NodeKind::function: return function(node);
+    case NodeKind::register_: return register_value(node);
+    case NodeKind::member:
+    case NodeKind::base: {
+      TL_TRY(const Value object, run(*node.kids[0]));
+      return member_of(view_, object, *node.member);
+    }
+    case NodeKind::derived: {
+      TL_TRY(Value part, run(*node.kids[0]));
+      if (part.place != Value::Place::memory)
+        return fail(Errc::not_available, fmt::format("the object is {}", where(part)));
+      return in_memory(node.type, part.address - ByteCount{static_cast<std::uint64_t>(node.offset)});
+    }
+    case NodeKind::follow: {
+      TL_TRY(const Value reference, run(*node.kids[0]));
+      if (const Part* removed = implicit_pointer_at(reference)) return implicit_target(*removed, node.type);
+      TL_TRY(const std::uint64_t at, pointer(reference));
+      return in_memory(node.type, LoadAddr{at});
+    }
+    case NodeKind::dereference: return dereference(node);
+    case NodeKind::address_of:
+    case NodeKind::decay: return address_of(node);
+    case NodeKind::element: return element(node);
+    case NodeKind::convert: return convert(node);
+    case NodeKind::view: return view(node);
+    case NodeKind::pointer_base:
+    case NodeKind::pointer_derived: return pointer_step(node);
+    case NodeKind::pointer_offset: return pointer_offset(node);
+    case NodeKind::pointer_difference: {
+      TL_TRY(const Value left, run(*node.kids[0]));
+      TL_TRY(const Value right, run(*node.kids[1]));
+      TL_TRY(const std::uint64_t a, pointer(left));
+      TL_TRY(const std::uint64_t b, pointer(right));
+      const auto bytes = static_cast<std::int64_t>(a - b);
+      return computed(node.type, word_bytes(static_cast<std::uint64_t>(bytes / node.offset)));
+    }
+    case NodeKind::unary: return unary(node);
+    case NodeKind::binary: return binary(node);
+    case NodeKind::compare_text: return compare_text(node);
+    case NodeKind::logical: {
+      TL_TRY(const Value left, run(*node.kids[0]));
+      TL_TRY(const bool first, truth_of(left));
+      bool result = first;
+      if (first == (node.op == Op::logical_and)) {
+        TL_TRY(const Value right, run(*node.kids[1]));
+        TL_TRY(result, truth_of(right));
+      }
+      return computed(node.type, {std::byte{result}});
+    }
+    case NodeKind::conditional: {
+      TL_TRY(const Value condition, run(*node.kids[0]));
+      TL_TRY(const bool yes, truth_of(condition));
+      return run(*node.kids[yes ? 1 : 2]);
+    }
+    case NodeKind::comma: TL_TRY_VOID(run(*node.kids[0])); return run(*node.kids[1]);
+    case NodeKind::assign: return assign(node);
+    case NodeKind::assign_compound: return assign_compound(node);
+    case NodeKind::increment: return increment(node);
+    case NodeKind::repeat: return repeat(node);
+    case NodeKind::dynamic_size: {
+      TL_TRY(const std::uint64_t size, size_of(view_, node.kids[0]->type));
+      return computed(node.type, word_bytes(size));
+    }
+    case NodeKind::member_pointer: return member_pointer(node);
+    case NodeKind::complex_part: return complex_part(node);
+  }
+  return fail(Errc::internal, "a node without meaning");
+}
+
+Result<bool> Interpreter::run_truth(const Node& node) {
+  TL_TRY(const Value value, run(node));
+  return truth_of(value);
+}
+
+// ---- values of scalars
+
+Result<Number> Interpreter::number(const Value& value) {
+  TL_TRY(const auto bytes, scalar_bytes(*view_.memory, value));
+  return load_number(value.type, bytes);
+}
+
+Result<Value> Interpreter::from_number(const Type* type, const Number& number) const {
+  return computed(type, store_number(type, number));
+}
+
+Result<std::uint64_t> Interpreter::pointer(const Value& value) { return pointer_bits(*view_.memory, value); }
+
+Result<bool> Interpreter::truth_of(const Value& value) {
+  const Type* plain = value.type->strip();
+  switch (plain->kind()) {
+    case TypeKind::data_member_pointer: {
+      TL_TRY(const std::uint64_t bits, pointer(value));
+      return bits != ~std::uint64_t{0};  // Itanium C++ ABI 2.3.1: -1 is null
+    }
+    case TypeKind::function: return true;
+    case TypeKind::array: return true;
+    case TypeKind::pointer:
+      if (implicit_pointer_at(value) != nullptr) return true;
+      [[fallthrough]];
+    case TypeKind::null_pointer:
+    case TypeKind::function_member_pointer: {
+      TL_TRY(const std::uint64_t bits, pointer(value));
+      return bits != 0;
+    }
+    default: break;
+  }
+  if (!is_arithmetic(plain) && !is_enumeration(plain))
+    return fail(Errc::bad_expression, fmt::format("`{}` is no truth value", value.type->name()));
+  TL_TRY(const Number n, number(value));
+  return truth(n);
+}
+
+// ---- leaves
+
+Result<Value> Interpreter::variable(const Node& node) {
+  Value value = variable_value(view_, node.symbol.die, node.symbol.type, node.symbol.gone);
+  if (value.is_problem()) return std::unexpected(value.problem);
+  return value;
+}
+
+Result<Value> Interpreter::function(const Node& node) {
+  if (node.symbol.die) {
+    const image::MappedModule* module = mapped(view_, node.symbol.die.module);
+    if (module == nullptr) return fail(Errc::not_available, "its module is not loaded");
+    return in_memory(node.type, LoadAddr{sym::code_address(node.symbol.die).value_or(0) + module->bias});
+  }
+  TL_TRY(const LoadAddr at, view_.modules->to_load(node.file_address));
+  return in_memory(node.type, at);
+}
+
+Result<Value> Interpreter::register_value(const Node& node) {
+  const FramePlace place = place_of(view_);
+  if (place.frame == nullptr && view_.machine == nullptr)
+    return fail(Errc::not_available, fmt::format("${}: no frame is selected", node.text));
+  const bool innermost = place.frame == nullptr || place.frame->innermost;
+  std::vector<std::byte> bytes;
+  if (innermost && view_.machine != nullptr) {
+    TL_TRY(bytes, arch::read_register(*view_.machine, node.text));
+  } else {
+    // Only what the unwinder restored; narrower names are parts of those.
+    arch::RegisterFile file;
+    for (arch::DwarfReg reg = 0; reg < arch::unwound_registers; ++reg) {
+      std::uint64_t* slot = arch::general_slot(file.general, reg);
+      if (slot != nullptr) *slot = place.frame->registers[reg].value_or(0);
+    }
+    file.general.rip = place.frame->pc.value;
+    std::string_view whole = node.text;
+    std::optional<arch::DwarfReg> known = arch::dwarf_number(whole);
+    if (!known) {
+      // eax, ax, al: which of the sixteen is it a part of? The one whose change changes it.
+      for (arch::DwarfReg reg = 0; reg < arch::dwarf_rip && !known; ++reg) {
+        arch::RegisterFile zero, ones;
+        *arch::general_slot(ones.general, reg) = ~std::uint64_t{0};
+        const auto a = arch::read_register(zero, whole), b = arch::read_register(ones, whole);
+        if (a && b && *a != *b) known = reg;
+      }
+    }
+    if (!known || *known >= arch::unwound_registers || (*known != arch::dwarf_rip && !place.frame->registers[*known]))
+      return fail(
+          Errc::not_available,
+          fmt::format("not available: ${} of this frame was not saved by the functions that it called", node.text));
+    TL_TRY(bytes, arch::read_register(file, whole));
+  }
+  const std::uint64_t size = node.type->size().value_or(bytes.size());
+  bytes.resize(static_cast<std::size_t>(size));
+  Value value = computed(node.type, std::move(bytes));
+  value.place = Value::Place::register_;
+  value.register_name = node.text;
+  value.register_writable = innermost;
+  return value;
+}
+
+// ---- places
+
+Result<Value> Interpreter::implicit_target(const Part& removed, const Type* type) {
+  Value target = variable_value(view_, removed.pointee, sym::type_of(removed.pointee), false);
+  if (target.is_problem()) return std::unexpected(target.problem);
+  return part_of(target, static_cast<std::uint64_t>(removed.pointee_offset), type);
+}
+
+Result<Value> Interpreter::dereference(const Node& node) {
+  TL_TRY(const Value value, run(*node.kids[0]));
+  if (const Part* removed = implicit_pointer_at(value)) return implicit_target(*removed, node.type);
+  TL_TRY(const std::uint64_t at, pointer(value));
+  return in_memory(node.type, LoadAddr{at});
+}
+
+Result<Value> Interpreter::address_of(const Node& node) {
+  TL_TRY(const Value value, run(*node.kids[0]));
+  if (value.is_problem()) return std::unexpected(value.problem);
+  if (value.place != Value::Place::memory)
+    return fail(Errc::bad_expression, fmt::format("`{}` has no address: it is {}", node.kids[0]->text, where(value)));
+  return pointer_value(node.type, value.address.value);
+}
+
+Result<Value> Interpreter::element(const Node& node) {
+  TL_TRY(const Value array, run(*node.kids[0]));
+  TL_TRY(const Value at, run(*node.kids[1]));
+  TL_TRY(const Number index, number(at));
+  TL_TRY(const std::uint64_t stride, size_of(view_, node.type->is_reference() ? node.type->strip() : node.type));
+  const auto offset = static_cast<std::uint64_t>(index.integer - array.type->strip()->lower_bound()) * stride;
+  if (array.place != Value::Place::memory) {
+    const auto count = array.type->strip()->count();
+    if (index.integer < 0 || (count && static_cast<UInt128>(index.integer) >= *count))
+      return fail(Errc::bad_expression,
+                  fmt::format("index {} is outside of the array, which is {}", text_of(index.integer), where(array)));
+  }
+  return part_of(array, offset, node.type);
+}
+
+Result<Value> Interpreter::convert(const Node& node) {
+  TL_TRY(const Value from, run(*node.kids[0]));
+  const Type* to = node.type->strip();
+  const Type* source = from.type->strip();
+  const bool number_to = is_arithmetic(to) || is_enumeration(to);
+  if (is_boolean(to)) {
+    TL_TRY(const bool truth_value, truth_of(from));
+    return computed(node.type, {std::byte{truth_value}});
+  }
+  if (number_to && (is_arithmetic(source) || is_enumeration(source))) {
+    TL_TRY(const Number n, number(from));
+    TL_TRY(const Number out, convert_number(n, to, source));
+    return from_number(node.type, out);
+  }
+  const bool to_member = to->kind() == TypeKind::data_member_pointer || to->kind() == TypeKind::function_member_pointer;
+  const bool from_member =
+      source->kind() == TypeKind::data_member_pointer || source->kind() == TypeKind::function_member_pointer;
+  if (to_member && !from_member)  // nullptr and 0
+    return computed(node.type, std::vector<std::byte>(
+                                   static_cast<std::size_t>(to->size().value_or(8)),
+                                   to->kind() == TypeKind::data_member_pointer ? std::byte{0xff} : std::byte{0}));
+  if (to->kind() == TypeKind::pointer && implicit_pointer_at(from) != nullptr) {
+    Value seen = from;
+    seen.type = node.type;
+    return seen;
+  }
+  if (to_member) {
+    TL_TRY(auto bytes, scalar_bytes(*view_.memory, from));
+    return computed(node.type, std::move(bytes));
+  }
+  TL_TRY(const std::uint64_t bits, pointer(from));
+  if (number_to) {
+    TL_TRY(const Number out, convert_number({.floating = false, .integer = static_cast<Int128>(bits), .real = 0}, to));
+    return from_number(node.type, out);
+  }
+  return pointer_value(node.type, bits);
+}
+
+// The same place seen as another type.
+Result<Value> Interpreter::view(const Node& node) {
+  TL_TRY(Value value, run(*node.kids[0]));
+  if (node.type->strip()->kind() == TypeKind::void_) return computed(node.type, {});
+  if (value.place != Value::Place::memory && value.type->size() != node.type->size())
+    return part_of(value, 0, node.type);
+  value.type = node.type;
+  value.bit_size = value.bit_offset = 0;
+  return value;
+}
+
+Result<Value> Interpreter::pointer_step(const Node& node) {
+  TL_TRY(const Value value, run(*node.kids[0]));
+  TL_TRY(const std::uint64_t bits, pointer(value));
+  if (bits == 0) return pointer_value(node.type, 0);  // a null pointer stays one
+  if (node.kind == NodeKind::pointer_derived)
+    return pointer_value(node.type, bits - static_cast<std::uint64_t>(node.offset));
+  TL_TRY(const Value base, member_of(view_, in_memory(value.type->strip()->target(), LoadAddr{bits}), *node.member));
+  return pointer_value(node.type, base.address.value);
+}
+
+Result<Value> Interpreter::pointer_offset(const Node& node) {
+  TL_TRY(const Value value, run(*node.kids[0]));
+  TL_TRY(const Value by, run(*node.kids[1]));
+  TL_TRY(const Number steps, number(by));
+  if (implicit_pointer_at(value) != nullptr && steps.integer == 0) return value;
+  TL_TRY(const std::uint64_t bits, pointer(value));
+  const auto bytes = static_cast<std::uint64_t>(steps.integer * node.offset);
+  return pointer_value(node.type, node.op == Op::subtract ? bits - bytes : bits + bytes);
+}
+
+Result<Value> Interpreter::member_pointer(const Node& node) {
+  TL_TRY(const Value object, run(*node.kids[0]));
+  TL_TRY(const Value member, run(*node.kids[1]));
+  TL_TRY(const std::uint64_t offset, pointer(member));
+  if (offset == ~std::uint64_t{0})
+    return fail(Errc::bad_expression, fmt::format("`{}` is a null pointer to member", node.kids[1]->text));
+  return part_of(object, offset, node.type);
+}
+
+Result<Value> Interpreter::complex_part(const Node& node) {
+  TL_TRY(const Value value, run(*node.kids[0]));
+  return part_of(value, node.flag ? value.type->size().value_or(0) / 2 : 0, node.type);
+}
+
+Result<Value> Interpreter::repeat(const Node& node) {
+  TL_TRY(Value first, run(*node.kids[0]));
+  TL_TRY(const Value count_value, run(*node.kids[1]));
+  TL_TRY(const Number count, number(count_value));
+  if (count.integer <= 0)
+    return fail(Errc::bad_expression,
+                fmt::format("{} elements: the number after @ must be positive", text_of(count.integer)));
+  if (count.integer > (Int128{1} << 40))
+    return fail(Errc::too_large, fmt::format("{} elements are more than any array has", text_of(count.integer)));
+  if (first.place != Value::Place::memory)
+    return fail(Errc::bad_expression,
+                fmt::format("`{}` is {}; what stands before @ must lie in memory", node.kids[0]->text, where(first)));
+  first.type = first.type->array_of(static_cast<std::uint64_t>(count.integer));
+  return first;
+}
+
+// ---- operators
+
+Result<Value> Interpreter::unary(const Node& node) {
+  TL_TRY(const Value operand, run(*node.kids[0]));
+  if (node.op == Op::logical_not) {
+    TL_TRY(const bool value, truth_of(operand));
+    return computed(node.type, {std::byte{!value}});
+  }
+  TL_TRY(const Number n, number(operand));
+  if (node.op == Op::plus) return from_number(node.type, n);
+  return from_number(node.type, node.op == Op::negate ? negate(node.type, n) : complement(node.type, n));
+}
+
+Result<Value> Interpreter::binary(const Node& node) {
+  TL_TRY(const Value left, run(*node.kids[0]));
+  TL_TRY(const Value right, run(*node.kids[1]));
+  TL_TRY(const Number a, number(left));
+  TL_TRY(const Number b, number(right));
+  TL_TRY(const Number result, arithmetic(node.op, node.operands, a, b));
+  if (is_comparison(node.op)) return computed(node.type, {std::byte{static_cast<unsigned char>(result.integer)}});
+  return from_number(node.type, result);
+}
+
+Result<Value> Interpreter::compare_text(const Node& node) {
+  TL_TRY(const Value text, run(*node.kids[0]));
+  const Type* plain = text.type->strip();
+  const std::size_t unit = static_cast<std::size_t>(plain->target()->size().value_or(1));
+  std::vector<std::byte> bytes(node.bytes.size());
+  std::size_t have = 0;
+  if (plain->kind() == TypeKind::pointer) {
+    TL_TRY(const std::uint64_t at, pointer(text));
+    have = view_.memory->read_some(LoadAddr{at}, bytes);
+    if (have == 0)
+      return fail(Errc::bad_address,
+                  at == 0 ? "null pointer: there is no text to compare" : fmt::format("cannot read text at {:#x}", at));
+  } else {
+    have = static_cast<std::size_t>(std::min<std::uint64_t>(plain->size().value_or(bytes.size()), bytes.size()));
+    TL_TRY(const auto held, read_bytes(*view_.memory, text, 0, have));
+    std::copy(held.begin(), held.end(), bytes.begin());
+  }
+  // Equal up to and with the terminator; an array that is full to its end may lack it.
+  bool equal = true;
+  for (std::size_t i = 0; i < node.bytes.size() && equal; ++i) {
+    const bool terminator = i >= node.bytes.size() - unit;
+    equal = i < have ? bytes[i] == node.bytes[i] : terminator && plain->kind() == TypeKind::array;
+  }
+  return computed(node.type, {std::byte{equal != node.flag}});
+}
+
+// ---- changing things
+
+Result<Value> Interpreter::assign(const Node& node) {
+  TL_TRY(const Value target, run(*node.kids[0]));
+  TL_TRY(const Value source, run(*node.kids[1]));
+  TL_TRY(const auto bytes, bytes_for(target, source));
+  return store(target, bytes);
+}
+
+Result<Value> Interpreter::assign_compound(const Node& node) {
+  TL_TRY(const Value target, run(*node.kids[0]));
+  TL_TRY(const Value source, run(*node.kids[1]));
+  TL_TRY(const Number b, number(source));
+  if (node.operands == nullptr) {
+    TL_TRY(const std::uint64_t bits, pointer(target));
+    const auto step = static_cast<std::uint64_t>(b.integer * node.offset);
+    return store(target, word_bytes(node.op == Op::subtract ? bits - step : bits + step));
+  }
+  TL_TRY(const Number held, number(target));
+  TL_TRY(const Number a, convert_number(held, node.operands, target.type));
+  TL_TRY(const Number result, arithmetic(node.op, node.operands, a, b));
+  TL_TRY(const Number out, convert_number(result, target.type, node.operands));
+  return store(target, store_number(target.type, out));
+}
+
+Result<Value> Interpreter::increment(const Node& node) {
+  TL_TRY(const Value target, run(*node.kids[0]));
+  TL_TRY(auto before, scalar_bytes(*view_.memory, target));
+  std::vector<std::byte> after;
+  if (node.operands == nullptr) {
+    TL_TRY(const std::uint64_t bits, pointer(target));
+    const auto step = static_cast<std::uint64_t>(node.offset);
+    after = word_bytes(node.flag ? bits - step : bits + step);
+  } else {
+    TL_TRY(const Number a, convert_number(load_number(target.type, before), node.operands, target.type));
+    TL_TRY(const Number one, convert_number({.floating = false, .integer = 1, .real = 0}, node.operands));
+    TL_TRY(const Number sum, arithmetic(node.flag ? Op::subtract : Op::add, node.operands, a, one));
+    TL_TRY(const Number out, convert_number(sum, target.type, node.operands));
+    after = store_number(target.type, out);
+  }
+  TL_TRY(Value now, store(target, after));
+  if (node.postfix) return computed(node.type->unqualified(), std::move(before));
+  return now;
+}
+
+}  // namespace trapline::eval

@@ -1,0 +1,54 @@
+#pragma once
+// Runs a typed tree on a frame. Bytes are read when an operation needs them; the answer may still lie in memory.
+// Errors: bad_expression (division by zero ...), bad_address (with the address), not_available (optimised out ...).
+#include "daemon/eval/evaluator.hpp"
+#include "daemon/eval/expression.hpp"
+#include "daemon/eval/number.hpp"
+
+namespace trapline::eval {
+
+class Interpreter {
+ public:
+  explicit Interpreter(const FrameView& view) : view_(view) {}
+  Result<Value> run(const Node& node);
+  Result<bool> run_truth(const Node& node);
+  // Writes `bytes` (of the target's size; a bit-field's whole type) where `target` lies; the value that is there now.
+  Result<Value> store(const Value& target, std::span<const std::byte> bytes);
+  // What an assignment of `source` to something of `type` writes.
+  Result<std::vector<std::byte>> bytes_for(const Value& target, const Value& source);
+
+ private:
+  Result<Value> dispatch(const Node& node);
+  Result<Value> variable(const Node& node);
+  Result<Value> function(const Node& node);
+  Result<Value> register_value(const Node& node);
+  Result<Value> dereference(const Node& node);
+  Result<Value> address_of(const Node& node);
+  Result<Value> element(const Node& node);
+  Result<Value> convert(const Node& node);
+  Result<Value> view(const Node& node);
+  Result<Value> pointer_step(const Node& node);
+  Result<Value> pointer_offset(const Node& node);
+  Result<Value> unary(const Node& node);
+  Result<Value> binary(const Node& node);
+  Result<Value> compare_text(const Node& node);
+  Result<Value> assign(const Node& node);
+  Result<Value> assign_compound(const Node& node);
+  Result<Value> increment(const Node& node);
+  Result<Value> repeat(const Node& node);
+  Result<Value> member_pointer(const Node& node);
+  Result<Value> complex_part(const Node& node);
+  Result<Value> implicit_target(const Part& pointer, const sym::Type* type);
+
+  Result<Number> number(const Value& value);
+  Result<Value> from_number(const sym::Type* type, const Number& number) const;
+  Result<bool> truth_of(const Value& value);
+  Result<std::uint64_t> pointer(const Value& value);
+  Result<void> store_bits(const Value& target, std::span<const std::byte> bytes);
+  Result<Value> store_register(const Value& target, std::span<const std::byte> bytes);
+
+  const FrameView& view_;
+  int depth_ = 0;
+};
+
+}  // namespace trapline::eval

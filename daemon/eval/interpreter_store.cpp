@@ -1,0 +1,100 @@
+// Writing: memory, bit-fields, registers of the innermost frame. What the compiler keeps in pieces, or dropped, or what
+// was computed, is refused with the reason.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "daemon/eval/frame_context.hpp"
+#include "daemon/eval/interpreter.hpp"
+
+namespace trapline::eval {
+
+using sym::TypeKind;
+
+Result<std::vector<std::byte>> Interpreter::bytes_for(const Value& target, const Value& source) {
+  const sym::Type* plain = target.type->strip();
+  if (plain->kind() == TypeKind::array && source.place == Value::Place::none &&
+      source.type->strip()->kind() == TypeKind::array) {
+    // A string literal into an array of characters: with its terminator, the rest of the array stays.
+    TL_TRY(const std::uint64_t room, size_of(view_, target.type));
+    if (source.bytes.size() > room)
+      return fail(Errc::bad_expression,
+                  fmt::format("a text of {} bytes does not fit into {} bytes", source.bytes.size(), room));
+    return source.bytes;
+  }
+  TL_TRY(const std::uint64_t size, size_of(view_, target.type));
+  if (source.bit_size != 0 || size <= 64) {
+    Value scalar = source;
+    if (source.bit_size == 0) return read_bytes(*view_.memory, source, 0, size);
+    return scalar_bytes(*view_.memory, scalar);
+  }
+  return read_bytes(*view_.memory, source, 0, size);
+}
+
+Result<void> Interpreter::store_bits(const Value& target, std::span<const std::byte> bytes) {
+  const std::size_t touched = (target.bit_offset + target.bit_size + 7) / 8;
+  std::vector<std::byte> held(touched);
+  TL_TRY_VOID(view_.memory->read(target.address, held));
+  for (std::uint32_t i = 0; i < target.bit_size; ++i) {
+    const bool bit = i / 8 < bytes.size() && ((std::to_integer<unsigned>(bytes[i / 8]) >> (i % 8)) & 1U) != 0;
+    const std::uint32_t at = target.bit_offset + i;
+    const auto mask = static_cast<std::byte>(1U << (at % 8));
+    held[at / 8] = bit ? held[at / 8] | mask : held[at / 8] & ~mask;
+  }
+  return view_.memory->write(target.address, held);
+}
+
+Result<Value> Interpreter::store_register(const Value& target, std::span<const std::byte> bytes) {
+  if (!target.register_writable)
+    return fail_hint(
+        Errc::not_available,
+        fmt::format("it is {} of a calling frame, which is only known as it will be restored", where(target)),
+        "write the registers of the innermost frame");
+  if (!view_.write_registers || view_.machine == nullptr)
+    return fail(Errc::wrong_state, "the registers are not writable here");
+  arch::RegisterFile file = *view_.machine;
+  TL_TRY(std::vector<std::byte> whole, arch::read_register(file, target.register_name));
+  const std::size_t room = whole.size() > target.register_offset ? whole.size() - target.register_offset : 0;
+  // A long double has 16 bytes, and its register 10.
+  std::memcpy(whole.data() + target.register_offset, bytes.data(), std::min(bytes.size(), room));
+  TL_TRY_VOID(arch::write_register(file, target.register_name, whole));
+  TL_TRY_VOID(view_.write_registers(file));
+  Value now = target;
+  std::copy_n(bytes.begin(), std::min(bytes.size(), now.bytes.size()), now.bytes.begin());
+  return now;
+}
+
+Result<Value> Interpreter::store(const Value& target, std::span<const std::byte> bytes) {
+  switch (target.place) {
+    case Value::Place::memory:
+      if (target.bit_size != 0) {
+        TL_TRY_VOID(store_bits(target, bytes));
+      } else if (auto written = view_.memory->write(target.address, bytes); !written) {
+        if (written.error().code != Errc::bad_address) return std::unexpected(written.error());
+        return fail(Errc::bad_address,
+                    fmt::format("cannot write {} bytes at {:#x}", bytes.size(), target.address.value));
+      }
+      return target;
+    case Value::Place::register_: {
+      if (target.bit_size == 0) return store_register(target, bytes);
+      std::vector<std::byte> merged = target.bytes;
+      for (std::uint32_t i = 0; i < target.bit_size; ++i) {
+        const bool bit = i / 8 < bytes.size() && ((std::to_integer<unsigned>(bytes[i / 8]) >> (i % 8)) & 1U) != 0;
+        const std::uint32_t at = target.bit_offset + i;
+        const auto mask = static_cast<std::byte>(1U << (at % 8));
+        if (at / 8 < merged.size()) merged[at / 8] = bit ? merged[at / 8] | mask : merged[at / 8] & ~mask;
+      }
+      return store_register(target, merged);
+    }
+    case Value::Place::parts:
+      return fail(Errc::not_available, "the compiler keeps it in pieces, so it cannot be set as a whole");
+    case Value::Place::none:
+      return fail(Errc::not_available,
+                  "it is a value that the compiler computes and keeps nowhere, so there is nothing to set");
+    case Value::Place::problem: return std::unexpected(target.problem);
+  }
+  return fail(Errc::internal, "a value without a place");
+}
+
+}  // namespace trapline::eval
