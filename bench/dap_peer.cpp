@@ -1,0 +1,158 @@
+#include <fmt/format.h>
+
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+
+#include "bench/channel.hpp"
+#include "bench/peer.hpp"
+
+namespace trapline::bench {
+namespace {
+
+using Json = nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+class DapPeer final : public Peer {
+ public:
+  DapPeer(std::string name, std::function<Channel()> open) : name_(std::move(name)), open_(std::move(open)) {}
+  std::string name() const override { return name_; }
+
+  Seconds launch_to_main(const std::string& program) override {
+    const auto begin = Clock::now();
+    start();
+    const auto launch =
+        request("launch", {{"program", program}, {"console", "internalConsole"}, {"stopOnEntry", false}});
+    wait_event("initialized");
+    await(request("setFunctionBreakpoints", {{"breakpoints", {{{"name", "main"}}}}}));
+    const auto configured = request("configurationDone", Json::object());
+    wait_stopped();
+    const auto took = Clock::now() - begin;
+    await(launch);
+    await(configured);
+    launched_ = true;
+    return took;
+  }
+
+  std::vector<Seconds> breakpoint_rounds(const std::string& function, int rounds) override {
+    await(request("setFunctionBreakpoints", {{"breakpoints", {{{"name", function}}}}}));
+    return repeat(rounds, "continue");
+  }
+
+  std::vector<Seconds> step_rounds(int rounds) override {
+    await(request("setFunctionBreakpoints", {{"breakpoints", Json::array()}}));
+    return repeat(rounds, "next");
+  }
+
+  Seconds attach(int pid) override {
+    start();
+    const auto begin = Clock::now();
+    const auto attached = request("attach", {{"pid", pid}});
+    wait_event("initialized");
+    const auto configured = request("configurationDone", Json::object());
+    await(attached);
+    const auto took = Clock::now() - begin;
+    await(configured);
+    launched_ = false;
+    return took;
+  }
+
+  Seconds detach() override {
+    const auto begin = Clock::now();
+    await(request("disconnect", {{"terminateDebuggee", false}}));
+    const auto took = Clock::now() - begin;
+    channel_.reset();
+    return took;
+  }
+
+  void end() override {
+    if (!channel_) return;
+    await(request("disconnect", {{"terminateDebuggee", launched_}}));
+    channel_.reset();
+  }
+
+ private:
+  void start() {
+    channel_.reset();
+    channel_.emplace(open_());
+    events_.clear();
+    responses_.clear();
+    await(request("initialize", {{"adapterID", "bench"}, {"linesStartAt1", true}, {"pathFormat", "path"}}));
+  }
+
+  int request(const std::string& command, Json arguments) {
+    const int seq = ++seq_;
+    const auto body =
+        Json{{"seq", seq}, {"type", "request"}, {"command", command}, {"arguments", std::move(arguments)}}.dump();
+    channel_->write(fmt::format("Content-Length: {}\r\n\r\n{}", body.size(), body));
+    return seq;
+  }
+
+  void read_message() {
+    std::size_t length = 0;
+    for (std::string line; !(line = channel_->read_line()).empty();)
+      if (line.starts_with("Content-Length:")) length = std::stoul(line.substr(15));
+    auto message = Json::parse(channel_->read_bytes(length));
+    if (message["type"] == "response")
+      responses_[message["request_seq"].get<int>()] = std::move(message);
+    else if (message["type"] == "event" && message["event"] != "output" && message["event"] != "module" &&
+             message["event"] != "thread")
+      events_.push_back(std::move(message));
+  }
+
+  void await(int seq) {
+    while (!responses_.contains(seq)) read_message();
+    const auto& answer = responses_[seq];
+    if (!answer.value("success", false)) throw std::runtime_error(name_ + ": " + answer.dump());
+    responses_.erase(seq);
+  }
+
+  Json wait_event(const std::string& event) {
+    for (;;) {
+      for (auto it = events_.begin(); it != events_.end(); ++it) {
+        if ((*it)["event"] != event) continue;
+        auto found = *it;
+        events_.erase(it);
+        return found;
+      }
+      read_message();
+    }
+  }
+
+  void wait_stopped() { thread_ = wait_event("stopped")["body"].value("threadId", 0); }
+
+  std::vector<Seconds> repeat(int rounds, const std::string& command) {
+    std::vector<Seconds> times;
+    for (int i = 0; i < rounds; ++i) {
+      const auto begin = Clock::now();
+      const int seq = request(command, {{"threadId", thread_}});
+      wait_stopped();
+      times.emplace_back(Clock::now() - begin);
+      await(seq);
+    }
+    return times;
+  }
+
+  std::string name_;
+  std::function<Channel()> open_;
+  std::optional<Channel> channel_;
+  std::vector<Json> events_;
+  std::map<int, Json> responses_;
+  int seq_ = 0;
+  int thread_ = 0;
+  bool launched_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Peer> trapline_peer(const std::string& socket) {
+  return std::make_unique<DapPeer>("trapline", [socket] { return Channel::unix_socket(socket); });
+}
+
+std::unique_ptr<Peer> lldb_peer(const std::string& adapter) {
+  return std::make_unique<DapPeer>("lldb-dap", [adapter] { return Channel::program({adapter}); });
+}
+
+}  // namespace trapline::bench
