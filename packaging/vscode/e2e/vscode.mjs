@@ -12,6 +12,7 @@ export class VsCode {
     const data = path.join(folder, "data");
     const extensions = path.join(folder, "extensions");
     fs.mkdirSync(path.join(data, "User"), { recursive: true });
+    fs.mkdirSync(path.join(data, "Machine"));
     const quiet = {
       "telemetry.telemetryLevel": "off",
       "workbench.startupEditor": "none",
@@ -24,12 +25,16 @@ export class VsCode {
       "git.enabled": false,
       "chat.commandCenter.enabled": false,
     };
-    fs.writeFileSync(path.join(data, "User/settings.json"), JSON.stringify({ ...quiet, ...settings }, null, 2));
+    fs.writeFileSync(path.join(data, "User/settings.json"), JSON.stringify(quiet, null, 2));
+    // Paths on a machine are settings of that machine (scope machine-overridable).
+    fs.writeFileSync(path.join(data, "Machine/settings.json"), JSON.stringify(settings, null, 2));
     const server = path.join(tools, "node_modules/code-server/out/node/entry.js");
     const common = ["--user-data-dir", data, "--extensions-dir", extensions, "--config", path.join(folder, "config.yaml")];
     const env = { ...process.env, XDG_CONFIG_HOME: path.join(folder, "config"), XDG_DATA_HOME: path.join(folder, "share") };
     fs.writeFileSync(path.join(folder, "config.yaml"), "auth: none\ncert: false\n");
-    execFileSync(process.execPath, [server, ...common, "--install-extension", vsix], { env, stdio: "pipe", timeout: 60_000 });
+    const cli = (...args) => execFileSync(process.execPath, [server, ...common, ...args], { env, encoding: "utf8", timeout: 60_000 });
+    cli("--install-extension", vsix);
+    code.extensions = cli("--list-extensions").trim().split("\n");
     code.log = path.join(folder, "code-server.log");
     const log = fs.openSync(code.log, "w");
     code.server = spawn(
@@ -98,10 +103,11 @@ export class VsCode {
     await box.fill(text);
   }
 
+  // By the explorer: the search of quick open needs ripgrep, whose npm package downloads it.
   async open(file) {
-    await this.quickInput("Control+P", file);
-    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: file }).first().waitFor();
-    await this.press("Enter");
+    const row = this.page.locator(".explorer-folders-view .monaco-list-row", { hasText: file }).first();
+    if (!(await row.isVisible())) await this.page.locator(".activitybar [aria-label^='Explorer']").first().click();
+    await row.dblclick();
     await this.page.waitForSelector(`.tab.active[data-resource-name="${file}"]`);
     await this.page.locator(".editor-instance .view-lines .view-line").first().waitFor();
   }
@@ -128,15 +134,6 @@ export class VsCode {
     await this.until(`${expected} in the list`, async () => (await row.textContent())?.includes(expected));
     await this.shoot(`list-${expected}`);
     await this.press("Enter");
-  }
-
-  async extensions() {
-    await this.press("Control+Shift+X");
-    const rows = this.page.locator(".extension-list-item");
-    await rows.first().waitFor();
-    const ids = await this.page.locator(".extensions-list [data-extension-id]").evaluateAll((all) => all.map((e) => e.getAttribute("data-extension-id")));
-    await this.press("Control+Shift+E");
-    return ids;
   }
 
   // The line with the yellow arrow, from the call stack's innermost frame. `after`: wait until it is another one.

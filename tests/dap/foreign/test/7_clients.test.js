@@ -3,7 +3,7 @@ const assert = require("node:assert/strict");
 const fs = require("node:fs");
 const net = require("node:net");
 const subject = require("../lib/subject");
-const { attach, breakAt, connect, daemon, endOf, evaluate, goOn, initialized, launch, launchTo, spinning, stopDaemon, test, topFrame } = require("../lib/world");
+const { attach, breakAt, connect, daemon, endOf, evaluate, goOn, initialized, launch, launchTo, refused, spinning, stopDaemon, test, topFrame } = require("../lib/world");
 
 // One JSON-RPC call as a line, as a shell makes it.
 const rpc = (method, params = {}) =>
@@ -70,6 +70,27 @@ describe("several clients", () => {
     assert.equal(await endOf(first), 3);
     assert.equal(first.events("stopped").length, 1);
   });
+});
+
+describe("over tcp", () => {
+  const hello = { adapterID: "trapline", linesStartAt1: true, columnsStartAt1: true, pathFormat: "path" };
+  test("the token opens the door", async () => {
+    const client = await connect({ port: daemon().tcpPort });
+    const token = fs.readFileSync(daemon().tokenFile, "utf8").trim();
+    await client.send("initialize", { ...hello, token });
+    await launch("loop", { client });
+    assert.equal(await endOf(client), 3);
+  });
+
+  for (const [what, more] of [
+    ["no token", {}],
+    ["a wrong token", { token: "0".repeat(64) }],
+  ])
+    test(`${what} is refused and the connection ends`, async () => {
+      const client = await connect({ port: daemon().tcpPort });
+      await refused(client, "initialize", { ...hello, ...more }, /token/);
+      await client.whenClosed;
+    });
 });
 
 describe("the daemon", () => {
