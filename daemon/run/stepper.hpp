@@ -80,56 +80,69 @@ class Stepper {
     std::uint64_t returned_rsp = 0;
     std::optional<std::uint64_t> landing_rsp;  // of a longjmp; landing pads: any
     std::uint64_t body_cfa = 0;
-    bool of_region = false;
   };
+  static constexpr unsigned region_roles = way_out | call_site | odd_jump;
   struct Where {  // a place, as stepping sees it
     std::vector<image::InlineLevel> chain;
     std::optional<image::LineSpan> span;
   };
 
-  // begin
+  // beginnings (stepper.cpp)
   void start(StepOrder order, const arch::GeneralRegisters& registers);
-  StepVerdict begin_over_or_into(const arch::GeneralRegisters& registers);
-  Result<StepVerdict> begin_out(const arch::GeneralRegisters& registers);
+  Result<StepVerdict> begin_line(const Where& here, std::size_t level, const arch::GeneralRegisters& registers);
+  Result<StepVerdict> begin_out(const Where& here, std::size_t level, const arch::GeneralRegisters& registers);
   StepVerdict begin_instruction(const arch::GeneralRegisters& registers);
 
-  // regions
+  // decisions (stepper.cpp)
+  StepVerdict arrived(const arch::GeneralRegisters& registers);
+  StepVerdict arrived_at_level(const Where& here, std::size_t level, const arch::GeneralRegisters& registers);
+  StepVerdict arrived_elsewhere(const Where& here, const arch::GeneralRegisters& registers);
+  StepVerdict came_back(const arch::GeneralRegisters& registers);
+  StepVerdict landed(const arch::GeneralRegisters& registers);
+  StepVerdict go_through(const Where& here, const arch::GeneralRegisters& registers);
+  StepVerdict done(std::uint32_t inline_depth) const { return {.next = StepNext::done, .inline_depth = inline_depth}; }
+
+  // traps and regions (stepper_plan.cpp)
   StepVerdict run_region(std::vector<LoadRange> ranges, const arch::GeneralRegisters& registers);
-  bool plan_range(const LoadRange& range);
+  StepVerdict run_from(const arch::GeneralRegisters& registers);
+  void plan_range(const LoadRange& range);
   void plan_jump(LoadAddr at, std::optional<LoadAddr> jump_target);
   void drop_region();
   bool in_region(LoadAddr at) const;
   bool same_function(LoadAddr at) const;
+  std::vector<LoadRange> line_region(const Where& here) const;
+  bool guard_return(const arch::GeneralRegisters& registers);
+  bool guard_frame(LoadAddr pc, std::uint64_t rsp);
+  Trap* set_trap(LoadAddr at, unsigned roles);
+  void clear_roles(unsigned roles);
 
-  // decisions
-  StepVerdict arrived(const arch::GeneralRegisters& registers);
-  StepVerdict arrived_at_level(const Where& here, std::size_t level, const arch::GeneralRegisters& registers);
-  StepVerdict came_back(const arch::GeneralRegisters& registers);
-  StepVerdict landed(const arch::GeneralRegisters& registers);
-  StepVerdict go_through(const Where& here, const arch::GeneralRegisters& registers);
-  StepVerdict done(LoadAddr pc);
-  void guard_return(const arch::GeneralRegisters& registers);
-  void guard_escapes();
+  // calls and escapes (stepper_calls.cpp)
   void follow_call(const arch::GeneralRegisters& at_call);
   void enter(LoadAddr target_pc, std::uint64_t rsp_after_call);
-  std::optional<LoadAddr> behind_stub(LoadAddr at, const arch::GeneralRegisters& registers, LoadAddr* resolver) const;
+  void go_behind(arch::GeneralRegisters at_target);
+  std::optional<LoadAddr> through_plt(arch::GeneralRegisters registers) const;
+  std::optional<LoadAddr> through_thunk(LoadAddr at) const;
+  std::optional<LoadAddr> end_of_resolver(LoadAddr at) const;
+  void guard_escapes();
   void note_longjmp(const arch::GeneralRegisters& registers);
   void note_landing_pad(const arch::GeneralRegisters& registers);
 
-  // facts
+  // facts (stepper_plan.cpp)
   Where where(LoadAddr pc) const;
-  bool stops_here(const Where& here, LoadAddr pc) const;
+  bool has_line(const Where& here) const { return here.span && here.span->line.value != 0; }
+  bool skipped(LoadAddr pc) const { return skipping_ && order_.skip(pc); }
+  bool same_line(std::string_view file, Line line) const { return line == line_ && file == file_; }
   std::optional<std::uint64_t> cfa_of(const arch::GeneralRegisters& registers) const;
   bool same_frame(const arch::GeneralRegisters& registers) const;
   bool deeper_frame(const arch::GeneralRegisters& registers) const;
-  std::uint32_t levels_not_entered(const Where& here, LoadAddr pc) const;
-  bool plant(LoadAddr at, unsigned roles, Trap** made = nullptr);
+  static std::uint32_t levels_not_entered(const Where& here, LoadAddr pc);
+  std::optional<std::size_t> level_in(const Where& here) const;
+  std::span<const std::byte> code_at(LoadAddr at, std::span<std::byte> buffer) const;
 
   StepHost& host_;
   const image::Modules& modules_;
   bool active_ = false;
-  bool to_target_ = false;
-  bool one_instruction_ = false;
+  bool skipping_ = false;  // order_.skip counts: the step did not begin in skipped code
   bool escapes_guarded_ = false;
   bool return_guarded_ = false;
   StepOrder order_;
@@ -144,6 +157,9 @@ class Stepper {
   LoadRange function_range_;
   std::string file_;
   Line line_;
+  // Where the escapes are, as long as the modules are the same.
+  std::vector<std::pair<LoadAddr, unsigned>> escapes_;
+  std::vector<ModuleId> escapes_of_;
 };
 
 }  // namespace trapline::run
