@@ -15,7 +15,7 @@ namespace trapline::lobby {
 
 struct Options {
   std::vector<std::string> listen;  // empty: what was inherited, else the default address
-  std::optional<std::chrono::seconds> idle_exit;
+  std::optional<std::chrono::milliseconds> idle_exit;
   std::string token_file;  // empty: `token` in the house
   std::string wire_log;
   std::vector<std::string> session_arguments;  // for session processes

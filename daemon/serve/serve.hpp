@@ -1,0 +1,39 @@
+#pragma once
+// What main() runs of this room.
+#include <span>
+#include <string>
+#include <vector>
+
+#include "daemon/util/fd.hpp"
+#include "proto/rpc/codec.hpp"
+#include "proto/words/result.hpp"
+
+namespace trapline::serve {
+
+struct SessionSetup {
+  int channel = -1;  // to the lobby
+  std::string wire_log;
+  std::string executable;  // path of traplined, for terminals
+};
+// `traplined --session FD`. The calling thread becomes the tracer.
+Result<void> run_session(const SessionSetup& setup);
+
+// `traplined --wait-for-tracer SOCKET [--no-aslr] -- ARGV`: what a terminal is asked to run. Says who it is, waits
+// until it is traced, and becomes ARGV. Returns only where it cannot; the message is for the terminal.
+struct Waiting {
+  std::string socket;
+  bool no_aslr = false;
+  std::vector<std::string> argv;
+};
+Error wait_for_tracer(const Waiting& waiting);
+
+// DAP's answer to `initialize`, for the lobby: messages with `seq`, and whether the client was accepted.
+struct Answered {
+  std::vector<rpc::Json> messages;
+  bool accepted = false;
+};
+Result<Answered> answer_initialize(const rpc::Json& request, std::int64_t last_seq);
+rpc::Json launch_schema();
+rpc::Json attach_schema();
+
+}  // namespace trapline::serve
