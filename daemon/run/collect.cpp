@@ -232,9 +232,10 @@ bool Inferior::Impl::stop_all() {
     if (!patience.pause()) break;
   }
   if (alive_ && !waiting.empty() && !std::exchange(stop_failed_told_, true)) {
-    observer_->warned(fmt::format("Thread {} does not stop: it sleeps in the kernel where nothing can interrupt it "
-                                 "(/proc/{}/task/{}/stack says where). It is shown as running.",
-                                 waiting.front().value, pid_.value, waiting.front().value));
+    observer_->warned(
+        fmt::format("Thread {} does not stop: it sleeps in the kernel where nothing can interrupt it "
+                    "(/proc/{}/task/{}/stack says where). It is shown as running.",
+                    waiting.front().value, pid_.value, waiting.front().value));
   }
   stopping_ = nested;
   return alive_;

@@ -71,9 +71,7 @@ void Inferior::Impl::on_event(Thread& thread, os::TraceEvent event) {
       }
       return go_if_wanted(thread);
     }
-    case os::TraceEvent::vfork_done:
-      thread.in_vfork = false;
-      return go_if_wanted(thread);
+    case os::TraceEvent::vfork_done: thread.in_vfork = false; return go_if_wanted(thread);
     case os::TraceEvent::exec: return on_exec(thread);
     case os::TraceEvent::exit: return on_thread_exit(thread);
   }
@@ -145,7 +143,8 @@ void Inferior::Impl::on_thread_exit(Thread& thread) {
     if (lives && stepper_.active()) stepper_.end();
     return;
   }
-  const auto next = std::ranges::find_if(threads_, [](const auto& t) { return t.second.stopped() && !t.second.exiting; });
+  const auto next =
+      std::ranges::find_if(threads_, [](const auto& t) { return t.second.stopped() && !t.second.exiting; });
   if (next == threads_.end()) return;
   stop_for_user({.cause = StopCause::interrupted, .thread = next->first, .pc = {}, .owners = {}});
 }

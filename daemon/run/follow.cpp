@@ -160,8 +160,7 @@ Result<Pid> follow_to_program(const os::OnTracer& tracer, Pid first, bool stoppe
                        "run the wrapper with the program in a terminal to see why");
     if (!patience.pause()) {
       convoy.dissolve(Tid{});
-      return fail_hint(Errc::timeout,
-                       fmt::format("{} was not started within {} s", program.path(), timeout.count()),
+      return fail_hint(Errc::timeout, fmt::format("{} was not started within {} s", program.path(), timeout.count()),
                        "name the program that the wrapper really starts, or raise the timeout");
     }
   }

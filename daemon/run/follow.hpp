@@ -1,10 +1,10 @@
 #pragma once
 // From a program that was started to the program that is to be debugged: through the execs, and the forks, of wrappers
 // (env, numactl, sudo, xvfb-run). Everything on the way runs undisturbed, and is let go when the program was found.
+#include <sys/types.h>
 #include <chrono>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 
 #include "daemon/os/tracer_thread.hpp"
 #include "proto/words/ids.hpp"

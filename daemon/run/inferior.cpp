@@ -46,7 +46,9 @@ Result<void> Inferior::kill() { return impl_->kill(); }
 Result<void> Inferior::send_signal(int signal) {
   if (!impl_->alive_) return fail(Errc::process_gone, fmt::format("process {} has ended", impl_->pid_.value));
   if (::kill(impl_->pid_.value, signal) == -1)
-    return fail(errno == ESRCH ? Errc::process_gone : errno == EPERM ? Errc::no_permission : Errc::os,
+    return fail(errno == ESRCH   ? Errc::process_gone
+                : errno == EPERM ? Errc::no_permission
+                                 : Errc::os,
                 fmt::format("signal {} to process {}: {}", signal, impl_->pid_.value, std::strerror(errno)), errno);
   return {};
 }

@@ -40,8 +40,8 @@ struct StopReport {
   LoadAddr pc;
   std::vector<trap::Owner> owners;  // of `site`: those whose verdict was to stop
   siginfo_t signal{};               // of `signal`
-  // Inlined levels at pc that the thread stands at the very first instruction of: not entered yet. A front end shows the
-  // frame outside of them, and steps with StepOrder::inline_depth set to the same number.
+  // Inlined levels at pc that the thread stands at the very first instruction of: not entered yet. A front end shows
+  // the frame outside of them, and steps with StepOrder::inline_depth set to the same number.
   std::uint32_t inline_depth = 0;
 };
 
@@ -77,7 +77,7 @@ class Observer {
   virtual void thread_exited(Tid thread) = 0;
   // execve: all threads but one are gone, sites and modules too. Sites may be added; stopped(exec) follows.
   virtual void executed(const std::string& program) = 0;
-  virtual void forked(Pid child) = 0;                     // the child was freed of our patches and detached
+  virtual void forked(Pid child) = 0;  // the child was freed of our patches and detached
   virtual void exited(int code, int signal, bool core_dumped) = 0;
   virtual void warned(const std::string& text) = 0;  // for the user's console
 };

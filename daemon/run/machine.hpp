@@ -34,8 +34,8 @@
 
 namespace trapline::run {
 
-inline constexpr unsigned trace_options = os::trace_clone | os::trace_fork | os::trace_vfork | os::trace_vfork_done |
-                                          os::trace_exec | os::trace_exit;
+inline constexpr unsigned trace_options =
+    os::trace_clone | os::trace_fork | os::trace_vfork | os::trace_vfork_done | os::trace_exec | os::trace_exit;
 
 struct Inferior::Impl final : StepHost {
   Impl(const os::OnTracer& on_tracer, Pid process, image::Modules& image, Observer& watcher,
@@ -187,8 +187,8 @@ struct Inferior::Impl final : StepHost {
   bool group_stop_told_ = false;
   bool stop_failed_told_ = false;
   bool untraced_leader_ = false;
-  std::optional<Tid> only_;     // resume_only
-  std::optional<Tid> hot_;      // had an internal stop just now
+  std::optional<Tid> only_;  // resume_only
+  std::optional<Tid> hot_;   // had an internal stop just now
   std::optional<Tid> last_stop_thread_;
   Counters counters_;
 };

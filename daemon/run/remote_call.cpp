@@ -28,7 +28,8 @@ Result<std::int64_t> step_over_call(const os::OnTracer& tracer, os::Waiter& wait
     TL_TRY(const auto event, waiter.of(tid, os::Waiter::Mode::poll));
     if (!event) {
       if (!patience.pause())
-        return fail(Errc::timeout, fmt::format("thread {} does not finish a system call made on our behalf", tid.value));
+        return fail(Errc::timeout,
+                    fmt::format("thread {} does not finish a system call made on our behalf", tid.value));
       continue;
     }
     if (std::holds_alternative<os::Exited>(event->what) || std::holds_alternative<os::Killed>(event->what))

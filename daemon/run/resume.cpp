@@ -170,7 +170,8 @@ void Inferior::Impl::go(Thread& thread) {
   if (thread.exiting || thread.kind == StopKind::event) return resume_with(0);
   if (thread.kind == StopKind::group) {
     if (!std::exchange(group_stop_told_, true))
-      observer_->warned("The program is in a stop of its own (SIGSTOP, SIGTSTP or a terminal's): it goes on with SIGCONT.");
+      observer_->warned(
+          "The program is in a stop of its own (SIGSTOP, SIGTSTP or a terminal's): it goes on with SIGCONT.");
     if (!os::listen(tracer_, thread.tid)) return resume_with(0);  // SIGCONT came first
     thread.standing = Standing::running;
     thread.registers.reset();

@@ -19,7 +19,8 @@ Result<void> Inferior::Impl::add_site(LoadAddr at, trap::Owner owner) {
   }
   std::byte original{};
   TL_TRY_VOID(memory_.read_raw(at, std::span(&original, 1)));
-  if (slots_.holds(at)) return fail(Errc::bad_address, fmt::format("{:#x} lies in code of the debugger's own", at.value));
+  if (slots_.holds(at))
+    return fail(Errc::bad_address, fmt::format("{:#x} lies in code of the debugger's own", at.value));
   TL_TRY_VOID(journal_->will_patch(at, std::span(&original, 1)));
   const auto patch = sites_.add(at, owner, original);
   if (!patch) return {};

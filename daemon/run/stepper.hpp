@@ -6,14 +6,13 @@
 // same frame*: the frame is told by its CFA, so that recursion through the same line is passed over. Where it comes out
 // the question is asked again: the beginning of another line ends the step, the middle of one (a jump back) goes on to
 // its end, as gdb has it; code without lines is run through. Calls need nothing for `over`; for `into` each call
-// instruction is a trap too, whose target is looked at: through PLT stubs, through the dynamic linker's resolver (a trap
-// on the indirect jump that ends it) and short thunks, to a function with line information.
-// A call may also be left by an exception or a longjmp: _Unwind_SetIP tells every landing pad before it is entered
-// (libgcc exports it for personality routines), longjmp's buffer tells its target (setjmp/../jmpbuf-offsets.h,
-// mangled with the pointer guard at fs:0x30). Landing in a deeper frame is passed over, landing here or further out is
-// the end.
-// Inlined calls are levels at one pc: an inlined instance is one region for `over`, its first instruction is an entry
-// for `into` (the report says how many levels were not entered yet), and `out` runs until the level is left.
+// instruction is a trap too, whose target is looked at: through PLT stubs, through the dynamic linker's resolver (a
+// trap on the indirect jump that ends it) and short thunks, to a function with line information. A call may also be
+// left by an exception or a longjmp: _Unwind_SetIP tells every landing pad before it is entered (libgcc exports it for
+// personality routines), longjmp's buffer tells its target (setjmp/../jmpbuf-offsets.h, mangled with the pointer guard
+// at fs:0x30). Landing in a deeper frame is passed over, landing here or further out is the end. Inlined calls are
+// levels at one pc: an inlined instance is one region for `over`, its first instruction is an entry for `into` (the
+// report says how many levels were not entered yet), and `out` runs until the level is left.
 #include <cstdint>
 #include <functional>
 #include <optional>

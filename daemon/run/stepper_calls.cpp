@@ -168,7 +168,7 @@ void Stepper::note_longjmp(const arch::GeneralRegisters& registers) {
       return;
     }
   }
-  if (modules_.find({*pc}) != nullptr) {
+  if (modules_.find(LoadAddr{*pc}) != nullptr) {
     if (auto* trap = set_trap({*pc}, landing)) trap->landing_rsp = *rsp;
     return;
   }

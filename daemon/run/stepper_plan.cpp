@@ -108,12 +108,15 @@ Stepper::Trap* Stepper::set_trap(LoadAddr at, unsigned roles) {
 }
 
 void Stepper::clear_roles(unsigned roles) {
-  std::erase_if(traps_, [&](auto& entry) {
-    entry.second.roles &= ~roles;
-    if (entry.second.roles != 0) return false;
-    host_.uproot(entry.first);
-    return true;
-  });
+  for (auto entry = traps_.begin(); entry != traps_.end();) {
+    entry->second.roles &= ~roles;
+    if (entry->second.roles != 0) {
+      ++entry;
+    } else {
+      host_.uproot(entry->first);
+      entry = traps_.erase(entry);
+    }
+  }
 }
 
 void Stepper::drop_region() {

@@ -19,10 +19,10 @@ namespace {
 // Calls that give EINTR after a stop, and have done nothing when they do. Not close and not connect: those are not to
 // be made twice. Socket calls and read/write are here for sockets with a timeout (SO_RCVTIMEO).
 constexpr std::array restartable{
-    SYS_epoll_wait,   SYS_epoll_pwait, SYS_epoll_pwait2,   SYS_rt_sigtimedwait, SYS_semop,   SYS_semtimedop,
-    SYS_io_getevents, SYS_io_pgetevents, SYS_io_uring_enter, SYS_accept,        SYS_accept4, SYS_recvfrom,
-    SYS_recvmsg,      SYS_recvmmsg,    SYS_sendto,         SYS_sendmsg,         SYS_sendmmsg, SYS_read,
-    SYS_readv,        SYS_write,       SYS_writev,         SYS_getrandom,
+    SYS_epoll_wait,   SYS_epoll_pwait,   SYS_epoll_pwait2,   SYS_rt_sigtimedwait, SYS_semop,    SYS_semtimedop,
+    SYS_io_getevents, SYS_io_pgetevents, SYS_io_uring_enter, SYS_accept,          SYS_accept4,  SYS_recvfrom,
+    SYS_recvmsg,      SYS_recvmmsg,      SYS_sendto,         SYS_sendmsg,         SYS_sendmmsg, SYS_read,
+    SYS_readv,        SYS_write,         SYS_writev,         SYS_getrandom,
 };
 
 // Kernel-internal, include/linux/errno.h; seen by tracers only.

@@ -36,7 +36,7 @@ enum class Doing : std::uint8_t {
 // hit.
 struct Pass {
   arch::GeneralRegisters registers;  // rip is the site
-  bool restarted_syscall = false;    // the site is a system call that restarts: rax changes, only rsp and rip must agree
+  bool restarted_syscall = false;  // the site is a system call that restarts: rax changes, only rsp and rip must agree
 };
 
 // The last system call that was restarted behind the program's back, to keep its timeout honest (syscall_restart.hpp).
@@ -56,9 +56,9 @@ struct Thread {
   bool in_vfork = false;        // asleep in the kernel until its child execs or exits: cannot be stopped
   bool ignore_trace = false;    // a single step was given up: its SIGTRAP may still come
   int deliver = 0;              // of a signal stop: what goes on with the thread
-  std::optional<os::WaitEvent> unhandled;               // collected, not yet decided (raced with an all-stop)
-  std::optional<arch::GeneralRegisters> registers;      // as the kernel has them; valid while stopped
-  std::optional<LoadAddr> passed;                       // the hit of this site was handled: go over it, do not hit it
+  std::optional<os::WaitEvent> unhandled;           // collected, not yet decided (raced with an all-stop)
+  std::optional<arch::GeneralRegisters> registers;  // as the kernel has them; valid while stopped
+  std::optional<LoadAddr> passed;                   // the hit of this site was handled: go over it, do not hit it
   std::vector<Pass> passes;
   std::optional<LoadAddr> step_slot;  // for software steps
   RestartMark restart;

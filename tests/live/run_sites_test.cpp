@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "daemon/trap/displaced.hpp"
 #include "tests/live/run_support.hpp"
 
 using namespace trapline;

@@ -1,11 +1,12 @@
 #pragma once
-// A debuggee under run::Inferior alone, for the live tests of run/: everything that the Observer is told is written down.
-// Every wait has a bound; what is left of a debuggee is killed with the test.
+// A debuggee under run::Inferior alone, for the live tests of run/: everything that the Observer is told is written
+// down. Every wait has a bound; what is left of a debuggee is killed with the test.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -114,9 +115,7 @@ class Plain {
     }
     return false;
   }
-  void type(const std::string& text) const {
-    std::ofstream(fifo_) << text << std::flush;
-  }
+  void type(const std::string& text) const { std::ofstream(fifo_) << text << std::flush; }
   void signal(int number) const { REQUIRE(::kill(pid_, number) == 0); }
   // The wait status; nullopt: still alive after the bound.
   std::optional<int> wait(std::chrono::seconds bound = std::chrono::seconds(20)) {
