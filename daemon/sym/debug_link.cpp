@@ -117,7 +117,7 @@ DebugFileSearch find_debug_file(const ElfFile& program, const std::string& path,
 std::unique_ptr<ElfFile> find_alternate(const std::string& link, const std::string& build_id,
                                         const std::string& debug_file_path, const SearchOptions& options) {
   const auto take = [&](const std::string& candidate) -> std::unique_ptr<ElfFile> {
-    auto file = ElfFile::open(candidate);
+    auto file = ElfFile::open(candidate, ElfFile::Accept::any_type);
     if (!file || !(*file)->has_dwarf()) return nullptr;
     const std::string theirs = (*file)->build_id();
     if (!theirs.empty() && !build_id.empty() && theirs != build_id) return nullptr;

@@ -36,7 +36,7 @@ struct NameBounds {
 NameBounds name_bounds(std::string_view text) {
   NameBounds bounds{0, text.size()};
   int angle = 0, round = 0;
-  bool conversion = false;  // behind "operator": blanks belong to the type's name
+  bool conversion = false;  // behind "operator": blanks belong to the name
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     const bool top = angle == 0 && round == 0;
@@ -44,7 +44,7 @@ NameBounds name_bounds(std::string_view text) {
         (i + 8 >= text.size() || !word_char(text[i + 8]))) {
       const auto rest = text.substr(i + 8);
       const std::size_t skip = operator_symbol_length(rest);
-      if (top) conversion = skip == 0 || rest.starts_with(" ");
+      if (top) conversion = true;  // what follows belongs to the name: a type, or "operator<< <int>"
       i += 7 + skip;
       continue;
     }

@@ -20,7 +20,7 @@ std::span<const std::byte> as_bytes(const void* data, std::size_t size) {
 
 }  // namespace
 
-Result<std::unique_ptr<ElfFile>> ElfFile::open(const std::string& path) {
+Result<std::unique_ptr<ElfFile>> ElfFile::open(const std::string& path, Accept accept) {
   elf_version(EV_CURRENT);
   std::unique_ptr<ElfFile> file(new ElfFile);
   file->path_ = path;
@@ -38,7 +38,7 @@ Result<std::unique_ptr<ElfFile>> ElfFile::open(const std::string& path) {
   }
   if (!S_ISREG(about.st_mode)) return fail(Errc::bad_debug_info, fmt::format("{} is not a regular file", path));
   file->elf_ = elf_begin(file->fd_.get(), ELF_C_READ_MMAP, nullptr);
-  TL_TRY_VOID(file->read_headers());
+  TL_TRY_VOID(file->read_headers(accept));
   return file;
 }
 
@@ -49,7 +49,7 @@ Result<std::unique_ptr<ElfFile>> ElfFile::from_image(std::vector<std::byte> imag
   file->image_ = std::move(image);
   if (file->image_.size() >= sizeof(Elf64_Ehdr))
     file->elf_ = elf_memory(reinterpret_cast<char*>(file->image_.data()), file->image_.size());
-  TL_TRY_VOID(file->read_headers());
+  TL_TRY_VOID(file->read_headers(Accept::mapped_files));
   return file;
 }
 
@@ -57,7 +57,7 @@ ElfFile::~ElfFile() {
   if (elf_) elf_end(elf_);
 }
 
-Result<void> ElfFile::read_headers() {
+Result<void> ElfFile::read_headers(Accept accept) {
   if (!elf_ || elf_kind(elf_) != ELF_K_ELF || !gelf_getehdr(elf_, &header_))
     return fail(Errc::bad_debug_info, fmt::format("{} is not an ELF file", path_));
   if (gelf_getclass(elf_) != ELFCLASS64)
@@ -65,7 +65,7 @@ Result<void> ElfFile::read_headers() {
   if (header_.e_machine != EM_X86_64 || header_.e_ident[EI_DATA] != ELFDATA2LSB)
     return fail(Errc::bad_debug_info, fmt::format("{} is for another machine (e_machine {}); only x86-64 is supported",
                                                   path_, static_cast<unsigned>(header_.e_machine)));
-  if (header_.e_type != ET_EXEC && header_.e_type != ET_DYN)
+  if (accept == Accept::mapped_files && header_.e_type != ET_EXEC && header_.e_type != ET_DYN)
     return fail(Errc::bad_debug_info, fmt::format("{} is neither a program nor a shared library (e_type {})", path_,
                                                   static_cast<unsigned>(header_.e_type)));
   read_segments();

@@ -30,8 +30,9 @@ struct Section {
 
 class ElfFile {
  public:
+  enum class Accept : std::uint8_t { mapped_files, any_type };  // dwz files are of no fixed ELF type
   // Errors: not_found, os, bad_debug_info (no 64-bit x86-64 ELF program or library).
-  static Result<std::unique_ptr<ElfFile>> open(const std::string& path);
+  static Result<std::unique_ptr<ElfFile>> open(const std::string& path, Accept accept = Accept::mapped_files);
   static Result<std::unique_ptr<ElfFile>> from_image(std::vector<std::byte> image, std::string name);
   ~ElfFile();
   ElfFile(const ElfFile&) = delete;
@@ -52,7 +53,7 @@ class ElfFile {
 
  private:
   ElfFile() = default;
-  Result<void> read_headers();
+  Result<void> read_headers(Accept accept);
   void read_segments();
   void read_sections();
 

@@ -88,7 +88,10 @@ std::vector<ElfSymbol> ElfModule::symbols_named(std::string_view name) const {
   std::vector<ElfSymbol> found;
   for (const auto* symbol : symbols_->with_mangled_name(name)) found.push_back(to_elf_symbol(*symbol));
   if (!found.empty()) return found;
-  for (const auto* symbol : symbols_->functions_that_fit(parse_name(name))) found.push_back(to_elf_symbol(*symbol));
+  const NameQuery query = parse_name(name);
+  for (const auto& [symbol, plain] : symbols_->functions_with_base(query))
+    if (name_fits(query, without_parameters(plain)) && parameters_fit(query, plain))
+      found.push_back(to_elf_symbol(*symbol));
   return found;
 }
 
@@ -161,7 +164,13 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
       if (concrete && concrete->die.addr == entry.die.addr) add(to_function(*this, *concrete));
     }
   }
-  for (const auto* symbol : symbols_->functions_that_fit(query)) add_symbol(*symbol);
+  // The symbols say more where a DIE lies deep (lambdas, members of local classes), or where there is none.
+  for (const auto& [symbol, plain] : symbols_->functions_with_base(query)) {
+    const auto* concrete = debug_ ? debug_->functions().at(symbol->address) : nullptr;
+    const bool by_die =
+        concrete && concrete->entry == symbol->address && name_fits(query, qualified_name(*this, concrete->die));
+    if ((by_die || name_fits(query, without_parameters(plain))) && parameters_fit(query, plain)) add_symbol(*symbol);
+  }
   return found;
 }
 
@@ -182,7 +191,10 @@ std::vector<Function> ElfModule::inlined_instances(std::string_view name) const 
         if (ranges.empty()) continue;
         Dwarf_Die copy = die;
         Dwarf_Addr entry_pc = 0;
-        if (dwarf_entrypc(&copy, &entry_pc) != 0 || !debug_->is_code(entry_pc)) entry_pc = ranges[0].begin;
+        const bool given = dwarf_entrypc(&copy, &entry_pc) == 0;
+        // gcc may name an entry that is not among the ranges, where the scheduler moved the first instructions away.
+        const auto holds = [&](const FileRange& r) { return r.contains(entry_pc); };
+        if (!given || std::ranges::none_of(ranges, holds)) entry_pc = ranges[0].begin;
         found.push_back({.die = make_ref(*this, die),
                          .name = qualified_name(*this, die),
                          .linkage_name = linkage ? linkage : "",

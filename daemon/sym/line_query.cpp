@@ -50,12 +50,14 @@ class LineSearch {
     find_files(file_suffix);
     query_.file_known = !files_.empty();
     if (files_.empty() || line.value == 0) return std::move(query_);
-    auto candidates = rows_at(line.value);
+    auto candidates = rows_at(line.value, RowKind::statements);
+    // Optimised code may hold instructions of a line, but no place where its statement begins.
+    if (candidates.empty()) candidates = rows_at(line.value, RowKind::all);
     std::uint32_t taken = line.value;
     if (candidates.empty()) {
       taken = next_line_with_code(line.value);
       if (taken == 0) return std::move(query_);
-      candidates = rows_at(taken);
+      candidates = rows_at(taken, RowKind::statements);
       keep_same_function(candidates, line.value, taken);
       if (candidates.empty()) return std::move(query_);
       query_.moved_to = {taken};
@@ -100,17 +102,20 @@ class LineSearch {
     }
   }
 
+  enum class RowKind : std::uint8_t { statements, all };
+
   template <class Take>
-  void each_statement(Take take) {
+  void each_row(RowKind kind, Take take) {
     for (const auto& file : files_)
       for (const auto& row : info_.rows(*file.table).rows)
-        if ((row.flags & RowFlags::statement) != 0 && row.line != 0 && file.files.contains(row.file))
+        if ((kind == RowKind::all || (row.flags & RowFlags::statement) != 0) && row.line != 0 &&
+            file.files.contains(row.file))
           take(*file.table, row);
   }
 
-  std::vector<Candidate> rows_at(std::uint32_t line) {
+  std::vector<Candidate> rows_at(std::uint32_t line, RowKind kind) {
     std::vector<Candidate> found;
-    each_statement([&](LineTable& table, const Row& row) {
+    each_row(kind, [&](LineTable& table, const Row& row) {
       if (row.line == line)
         found.push_back({.address = row.address, .file = info_.path(table, row.file), .column = row.column});
     });
@@ -119,7 +124,7 @@ class LineSearch {
 
   std::uint32_t next_line_with_code(std::uint32_t line) {
     std::uint32_t next = 0;
-    each_statement([&](LineTable&, const Row& row) {
+    each_row(RowKind::statements, [&](LineTable&, const Row& row) {
       if (row.line > line && (next == 0 || row.line < next)) next = row.line;
     });
     return next;
@@ -156,7 +161,7 @@ class LineSearch {
   // `asked` stands before all code of the file.
   void keep_same_function(std::vector<Candidate>& candidates, std::uint32_t asked, std::uint32_t taken) {
     bool code_before = false;
-    each_statement([&](LineTable&, const Row& row) { code_before = code_before || row.line < asked; });
+    each_row(RowKind::statements, [&](LineTable&, const Row& row) { code_before = code_before || row.line < asked; });
     if (!code_before) return;
     std::string other;
     std::erase_if(candidates, [&](const Candidate& c) {

@@ -69,9 +69,10 @@ std::optional<LineRow> ElfModule::line_at(std::uint64_t at) const {
   const auto next = std::ranges::upper_bound(rows, at, {}, &Row::address);
   auto i = static_cast<std::size_t>(next - rows.begin()) - 1;
   const std::uint64_t end = end_of_row(rows, i, *sequence);
-  // Of several rows for one address the last one holds its code. Where that is no statement but an earlier one is, the
-  // statement names the line better (the other only says that its code goes on here).
-  for (std::size_t j = i; (rows[i].flags & RowFlags::statement) == 0 && j > 0; --j) {
+  // Of several rows for one address the last one says whose instruction stands there. A thread that has just arrived at
+  // it, however, has reached the statement that begins there, even where none of its own code does: what a breakpoint's
+  // stop or the end of a step shows.
+  for (std::size_t j = i; rows[i].address == at && (rows[i].flags & RowFlags::statement) == 0 && j > 0; --j) {
     if (rows[j - 1].address != rows[i].address) break;
     if ((rows[j - 1].flags & RowFlags::statement) != 0 && rows[j - 1].line != 0) {
       i = j - 1;

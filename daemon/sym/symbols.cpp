@@ -107,23 +107,24 @@ std::vector<const RawSymbol*> SymbolTable::with_mangled_name(std::string_view na
   return found;
 }
 
-std::vector<const RawSymbol*> SymbolTable::functions_that_fit(const NameQuery& query) {
+std::vector<std::pair<const RawSymbol*, std::string>> SymbolTable::functions_with_base(const NameQuery& query) {
   read();
-  std::vector<const RawSymbol*> found;
-  if (query.components.empty()) return found;
-  std::string_view last = without_template_arguments(query.components.back());
-  if (last.starts_with('~')) last.remove_prefix(1);
+  std::vector<std::pair<const RawSymbol*, std::string>> found;
+  if (query.components.empty() || query.components.back().empty()) return found;
+  const std::string base(without_template_arguments(query.components.back()));
   // A mangled name holds its identifiers in plain: that spares nearly all the demangling. Operators are coded.
-  const bool coded = last.starts_with("operator");
+  const bool coded = base.starts_with("operator");
+  const std::string_view identifier = std::string_view(base).substr(base.starts_with('~') ? 1 : 0);
   for (const auto& symbol : symbols_) {
     if (!symbol.function) continue;
     if (!symbol.name.starts_with("_Z")) {
-      if (query.components.size() == 1 && query.components[0] == symbol.name) found.push_back(&symbol);
+      if (symbol.name == base) found.emplace_back(&symbol, std::string(symbol.name));
       continue;
     }
-    if (!coded && symbol.name.find(last) == std::string_view::npos) continue;
-    const std::string plain = demangle(symbol.name);
-    if (name_fits(query, without_parameters(plain)) && parameters_fit(query, plain)) found.push_back(&symbol);
+    if (!coded && symbol.name.find(identifier) == std::string_view::npos) continue;
+    std::string plain = demangle(symbol.name);
+    const std::string name = without_parameters(plain);
+    if (without_template_arguments(split_scopes(name).back()) == base) found.emplace_back(&symbol, std::move(plain));
   }
   return found;
 }

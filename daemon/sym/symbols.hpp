@@ -2,7 +2,9 @@
 // The ELF symbol tables of a module: .symtab (its own, else its debug file's), else .dynsym. Inside the room.
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/sym/elf_file.hpp"
@@ -27,8 +29,8 @@ class SymbolTable {
   const RawSymbol* at(std::uint64_t address);
   const RawSymbol* exactly_at(std::uint64_t address);
   std::vector<const RawSymbol*> with_mangled_name(std::string_view name);
-  // Functions only; by the demangled name.
-  std::vector<const RawSymbol*> functions_that_fit(const NameQuery& query);
+  // Functions whose last component is that of the query; with their demangled names.
+  std::vector<std::pair<const RawSymbol*, std::string>> functions_with_base(const NameQuery& query);
   std::vector<const RawSymbol*> functions_containing(std::string_view text, std::size_t limit);
 
  private:

@@ -1,0 +1,141 @@
+#include <doctest/doctest.h>
+
+#include "daemon/sym/debug_info.hpp"
+#include "daemon/sym/module.hpp"
+#include "daemon/sym/names.hpp"
+
+using namespace trapline::sym;
+
+namespace {
+bool fits(std::string_view query, std::string_view candidate) { return name_fits(parse_name(query), candidate); }
+bool list_fits(std::string_view query, std::string_view demangled) {
+  return parameters_fit(parse_name(query), demangled);
+}
+using Parts = std::vector<std::string_view>;
+}  // namespace
+
+TEST_CASE("a demangled name loses its parameters, its return type and what stands behind them") {
+  CHECK(without_parameters("ns::f<int>(char const*) const") == "ns::f<int>");
+  CHECK(without_parameters("int ns::max<int>(int, int)") == "ns::max<int>");
+  CHECK(without_parameters("std::vector<int, std::allocator<int> > make<int>()") == "make<int>");
+  CHECK(without_parameters("main") == "main");
+  CHECK(without_parameters("(anonymous namespace)::f(int)") == "(anonymous namespace)::f");
+  CHECK(without_parameters("ns::(anonymous namespace)::f(int)") == "ns::(anonymous namespace)::f");
+  CHECK(without_parameters("A::operator()(int) const") == "A::operator()");
+  CHECK(without_parameters("A::operator int() const") == "A::operator int");
+  CHECK(without_parameters("operator<<(std::ostream&, A const&)") == "operator<<");
+  CHECK(without_parameters("std::ostream& operator<< <int>(std::ostream&, Box<int> const&)") == "operator<< <int>");
+  CHECK(without_parameters("f(int)::Local::run(char)") == "f(int)::Local::run");
+  CHECK(without_parameters("run(int) [clone .cold]") == "run");
+  CHECK(without_parameters("main::{lambda(int)#1}::operator()(int) const") == "main::{lambda(int)#1}::operator()");
+  CHECK(without_parameters("void g<void (*)(int)>(int)") == "g<void (*)(int)>");
+}
+
+TEST_CASE("demangling leaves what is no mangled name alone") {
+  CHECK(demangle("_ZN2ns3runEi") == "ns::run(int)");
+  CHECK(demangle("main") == "main");
+  CHECK(demangle("_Z") == "_Z");
+  CHECK(demangle("_Zgarbage") == "_Zgarbage");
+  CHECK(demangle("") == "");
+}
+
+TEST_CASE("names are split where scopes end, not inside of templates, lists and operators") {
+  CHECK(split_scopes("a::b<c::d>::e") == Parts{"a", "b<c::d>", "e"});
+  CHECK(split_scopes("f(a::b)::c") == Parts{"f(a::b)", "c"});
+  CHECK(split_scopes("A::operator<") == Parts{"A", "operator<"});
+  CHECK(split_scopes("A::operator->") == Parts{"A", "operator->"});
+  CHECK(split_scopes("A<B<int> >::operator<<<C::D>") == Parts{"A<B<int> >", "operator<<<C::D>"});
+  CHECK(split_scopes("ns::(anonymous namespace)::f") == Parts{"ns", "(anonymous namespace)", "f"});
+  CHECK(split_scopes("operators::f") == Parts{"operators", "f"});
+}
+
+TEST_CASE("template arguments are taken off a component") {
+  CHECK(without_template_arguments("max<int>") == "max");
+  CHECK(without_template_arguments("max") == "max");
+  CHECK(without_template_arguments("operator<") == "operator<");
+  CHECK(without_template_arguments("operator<<") == "operator<<");
+  CHECK(without_template_arguments("operator<< <char>") == "operator<<");
+  CHECK(without_template_arguments("operator< <int>") == "operator<");
+  CHECK(without_template_arguments("operator()<int>") == "operator()");
+  CHECK(without_template_arguments("operator+<int>") == "operator+");
+  CHECK(without_template_arguments("operator Box<int>") == "operator Box<int>");
+  CHECK(without_template_arguments("<lambda(int)>") == "<lambda(int)>");
+}
+
+TEST_CASE("a name fits by its last components") {
+  CHECK(fits("run", "run"));
+  CHECK(fits("run", "ns::Class::run"));
+  CHECK(fits("Class::run", "ns::Class::run"));
+  CHECK(fits("ns::Class::run", "ns::Class::run"));
+  CHECK_FALSE(fits("run", "ns::rerun"));
+  CHECK_FALSE(fits("run", "ns::run::inner"));
+  CHECK_FALSE(fits("other::run", "ns::run"));
+  CHECK_FALSE(fits("a::ns::run", "ns::run"));
+}
+
+TEST_CASE("a leading :: means the global scope") {
+  CHECK(fits("::run", "run"));
+  CHECK_FALSE(fits("::run", "ns::run"));
+  CHECK(fits("::run", "(anonymous namespace)::run"));
+  CHECK(fits("::ns::run", "ns::run"));
+}
+
+TEST_CASE("template arguments and unwritten namespaces may be left out") {
+  CHECK(fits("max", "ns::max<int>"));
+  CHECK(fits("max<int>", "ns::max<int>"));
+  CHECK(fits("max< int >", "ns::max<int>"));
+  CHECK_FALSE(fits("max<long>", "ns::max<int>"));
+  CHECK(fits("Box::get", "ns::Box<int>::get"));
+  CHECK(fits("Box<int>::get", "ns::Box<int>::get"));
+  CHECK_FALSE(fits("Box<char>::get", "ns::Box<int>::get"));
+  CHECK(fits("ns::hidden", "ns::(anonymous namespace)::hidden"));
+  CHECK(fits("ns::(anonymous namespace)::hidden", "ns::(anonymous namespace)::hidden"));
+  CHECK(fits("std::basic_string::size", "std::__cxx11::basic_string<char>::size"));
+  CHECK(fits("Map<std::pair<int,char>>::at", "Map<std::pair<int, char> >::at"));
+}
+
+TEST_CASE("operators and destructors") {
+  CHECK(fits("operator+", "A::operator+"));
+  CHECK_FALSE(fits("operator+", "A::operator+="));
+  CHECK(fits("A::operator()", "A::operator()"));
+  CHECK(fits("operator()(int)", "A::operator()"));
+  CHECK(fits("operator<<", "operator<< <char>"));
+  CHECK(fits("operator new[]", "operator new[]"));
+  CHECK(fits("operator bool", "A::operator bool"));
+  CHECK(fits("A::~A", "ns::A::~A"));
+  CHECK_FALSE(fits("A", "ns::A::~A"));
+}
+
+TEST_CASE("parameter lists are compared by meaning") {
+  CHECK(list_fits("f(int)", "f(int)"));
+  CHECK_FALSE(list_fits("f(int)", "f(long)"));
+  CHECK_FALSE(list_fits("f(int)", "f(int, int)"));
+  CHECK(list_fits("f", "f(int, int)"));
+  CHECK(list_fits("f(const char *, unsigned int)", "f(char const*, unsigned int)"));
+  CHECK(list_fits("f()", "f()"));
+  CHECK(list_fits("f(void)", "f()"));
+  CHECK_FALSE(list_fits("f()", "f(int)"));
+  CHECK(list_fits("f(int)", "int f<int>(int)") == true);
+  CHECK(list_fits("f(std::string const&)",
+                  "f(std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> > const&)"));
+  CHECK(list_fits("f(const std::string&)",
+                  "f(std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> > const&)"));
+  CHECK(list_fits("operator()(int)", "A::operator()(int) const"));
+  CHECK_FALSE(list_fits("operator()(int)", "A::operator()(char) const"));
+  CHECK(list_fits("f(int)", "plain_c"));  // C names carry no list
+}
+
+TEST_CASE("paths are compared by whole components") {
+  CHECK(clean_path("/a/./b//../c") == "/a/c");
+  CHECK(clean_path("/../a") == "/a");
+  CHECK(clean_path("../a/b") == "../a/b");
+  CHECK(clean_path("/") == "/");
+  CHECK(clean_path("a/../b") == "b");
+  CHECK(path_fits("/x/src/a.c", "src/a.c"));
+  CHECK(path_fits("/x/src/a.c", "/x/src/a.c"));
+  CHECK(path_fits("/x/src/a.c", "a.c"));
+  CHECK_FALSE(path_fits("/x/src/ba.c", "a.c"));
+  CHECK_FALSE(path_fits("/x/src/a.c", "/src/a.c"));
+  CHECK_FALSE(path_fits("/x/src/A.c", "a.c"));
+  CHECK_FALSE(path_fits("/x/src/a.c", ""));
+}
