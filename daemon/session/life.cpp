@@ -148,7 +148,11 @@ void Session::launch_in_terminal(proto::LaunchSpec spec, Reply<proto::ProcessInf
   no_debug_ = spec.no_debug;
   const auto program = resolved->program;
   const auto stop_at = spec.stop_at;
+  give_up_ = [gate = std::weak_ptr(gate_)](const Error& why) {
+    if (const auto waiting = gate.lock()) waiting->cancel(why);
+  };
   gate_->wait(spec.timeout, [this, program, stop_at, reply](Result<TerminalGate::Waiting> waiting) {
+    give_up_ = nullptr;
     if (!waiting) return reply(std::unexpected(waiting.error()));
     adopt(*std::move(waiting), program, [this, stop_at, reply](Result<proto::ProcessInfo> info) {
       if (info) {
@@ -183,11 +187,12 @@ void Session::attach(proto::AttachSpec spec, Reply<proto::ProcessInfo> reply) {
     return reply(fail_hint(Errc::bad_request, "attach to which process?",
                            "give `pid`, or `name` (a glob on the program's name)"));
   auto kept = std::make_shared<proto::AttachSpec>(std::move(spec));
-  retry_.expires_after(kept->timeout);
-  try_attach_by_name(std::move(kept), std::move(reply));
+  const auto until = std::chrono::steady_clock::now() + kept->timeout;
+  try_attach_by_name(std::move(kept), until, std::move(reply));
 }
 
-void Session::try_attach_by_name(std::shared_ptr<proto::AttachSpec> spec, Reply<proto::ProcessInfo> reply) {
+void Session::try_attach_by_name(std::shared_ptr<proto::AttachSpec> spec, std::chrono::steady_clock::time_point until,
+                                 Reply<proto::ProcessInfo> reply) {
   auto found = os::processes_named(spec->name);
   std::erase(found, Pid{::getpid()});
   if (found.size() == 1) return attach_pid(*spec, found.front(), std::move(reply));
@@ -198,18 +203,17 @@ void Session::try_attach_by_name(std::shared_ptr<proto::AttachSpec> spec, Reply<
   if (!spec->wait_for)
     return reply(fail_hint(Errc::no_process, fmt::format("no process is named `{}`", spec->name),
                            "check the name, or set `waitFor`"));
-  const auto deadline = spec->timeout - std::chrono::duration_cast<std::chrono::seconds>(name_poll);
-  if (deadline <= std::chrono::seconds(0) && spec->timeout.count() <= 0)
-    return reply(fail(Errc::timeout, fmt::format("no process named `{}` appeared", spec->name)));
-  auto timer = std::make_shared<asio::steady_timer>(environment_.loop);
-  const auto until = retry_.expiry();
-  timer->expires_after(name_poll);
-  timer->async_wait([this, alive = alive_, timer, until, spec, reply](std::error_code problem) {
-    if (problem || !*alive) return;
+  retry_.expires_after(name_poll);
+  give_up_ = [this, reply](const Error& why) {
+    retry_.cancel();
+    reply(std::unexpected(why));
+  };
+  retry_.async_wait([this, alive = alive_, spec, until, reply](std::error_code problem) {
+    if (problem || !*alive || !std::exchange(give_up_, nullptr)) return;
     if (std::chrono::steady_clock::now() >= until)
       return reply(fail(Errc::timeout,
                         fmt::format("no process named `{}` appeared within {} s", spec->name, spec->timeout.count())));
-    try_attach_by_name(spec, reply);
+    try_attach_by_name(spec, until, reply);
   });
 }
 
@@ -321,7 +325,16 @@ void Session::relaunch(Reply<proto::ProcessInfo> reply) {
   launch(std::move(spec), std::move(reply));
 }
 
+// True: a launch or attach was still waiting, and its Reply says now that it was cancelled.
+bool Session::give_up_waiting() {
+  const auto give_up = std::exchange(give_up_, nullptr);
+  if (!give_up) return false;
+  give_up(Error{.code = Errc::cancelled, .message = "cancelled before the program was there", .hint = {}});
+  return true;
+}
+
 Result<void> Session::detach() {
+  if (give_up_waiting()) return {};
   TL_TRY_VOID(require_debuggee());
   auto done = inferior_->detach();
   end_debuggee();
@@ -332,6 +345,7 @@ Result<void> Session::detach() {
 }
 
 Result<void> Session::kill() {
+  if (give_up_waiting()) return {};
   TL_TRY_VOID(require_debuggee());
   return inferior_->kill();
 }

@@ -3,6 +3,7 @@
 // points.cpp (breakpoints), looking.cpp (stacks, values, memory), sources.cpp (modules, files, symbols).
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -97,10 +98,12 @@ class Session final : public proto::Control, private run::Observer {
   Result<void> require_debuggee() const;
   Result<void> require_stopped() const;
   Result<void> require_idle() const;
+  bool give_up_waiting();
   void launch_here(proto::LaunchSpec spec, Reply<proto::ProcessInfo> reply);
   void launch_in_terminal(proto::LaunchSpec spec, Reply<proto::ProcessInfo> reply);
   void adopt(TerminalGate::Waiting waiting, const std::string& program, Reply<proto::ProcessInfo> reply);
-  void try_attach_by_name(std::shared_ptr<proto::AttachSpec> spec, Reply<proto::ProcessInfo> reply);
+  void try_attach_by_name(std::shared_ptr<proto::AttachSpec> spec, std::chrono::steady_clock::time_point until,
+                          Reply<proto::ProcessInfo> reply);
   void attach_pid(const proto::AttachSpec& spec, Pid pid, Reply<proto::ProcessInfo> reply);
   void begin_debuggee(std::unique_ptr<run::Inferior> inferior, proto::ProcessInfo info);
   void hold_at(proto::StopReason reason, Tid thread);
@@ -157,6 +160,7 @@ class Session final : public proto::Control, private run::Observer {
   bool stop_on_start_ = false;  // start() reports the stop instead of running on
   bool no_debug_ = false;
   std::function<void()> after_exit_;
+  std::function<void(const Error&)> give_up_;  // a launch or attach that still waits (terminal, waitFor)
 
   proto::SourceOptions options_;
   SourceMap sources_;
