@@ -58,7 +58,7 @@ Result<void> PageCache::read(LoadAddr at, std::span<std::byte> out) const {
   return fail(Errc::bad_address, fmt::format("{} bytes at {:#x} cannot be read", out.size(), at.value));
 }
 
-bool PageCache::word(std::uint64_t at, std::uint64_t& value) const {
+bool PageCache::far_word(std::uint64_t at, std::uint64_t& value) const {
   return read_some(LoadAddr{at}, std::as_writable_bytes(std::span(&value, 1))) == sizeof value;
 }
 

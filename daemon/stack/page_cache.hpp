@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <unordered_map>
 
@@ -16,7 +17,13 @@ class PageCache final : public util::Memory {
 
   Result<void> read(LoadAddr at, std::span<std::byte> out) const override;
   std::size_t read_some(LoadAddr at, std::span<std::byte> out) const override;
-  bool word(std::uint64_t at, std::uint64_t& value) const;  // false: unreadable
+  // False: unreadable. The one read that every frame makes several of.
+  bool word(std::uint64_t at, std::uint64_t& value) const {
+    const std::size_t offset = at % page_size;
+    if (at / page_size != last_number_ || offset + sizeof value > last_->readable) return far_word(at, value);
+    std::memcpy(&value, last_->bytes.data() + offset, sizeof value);
+    return true;
+  }
 
  private:
   static constexpr std::uint64_t page_size = 4096;
@@ -25,6 +32,7 @@ class PageCache final : public util::Memory {
     std::size_t readable = 0;  // bytes from its begin on
     std::array<std::byte, page_size> bytes;
   };
+  bool far_word(std::uint64_t at, std::uint64_t& value) const;
   const Page& page(std::uint64_t number) const;
   Page& add(std::uint64_t number, std::span<const std::byte> bytes) const;
 

@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
-#include <unordered_map>
+#include <array>
+#include <deque>
 #include <vector>
 
 #include "daemon/stack/code_map.hpp"
@@ -42,7 +42,23 @@ class RegisterPool {
   }
 
  private:
-  std::vector<std::uint64_t> words_;
+  std::deque<std::uint64_t> words_;
+};
+
+// Frames that somebody asked for, by number. They stay where they are; a page of a long list costs its blocks alone.
+class MadeFrames {
+ public:
+  std::optional<Frame>& at(std::size_t n) {
+    if (n / block_size >= blocks_.size()) blocks_.resize(n / block_size + 1);
+    auto& block = blocks_[n / block_size];
+    if (!block) block = std::make_unique<Block>();
+    return (*block)[n % block_size];
+  }
+
+ private:
+  static constexpr std::size_t block_size = 16;
+  using Block = std::array<std::optional<Frame>, block_size>;
+  std::vector<std::unique_ptr<Block>> blocks_;
 };
 
 struct Activation {
@@ -61,9 +77,9 @@ struct Stack::Impl {
   PageCache memory;
   CodeMap code;
   RegisterPool pool;
-  std::vector<Activation> activations;
+  std::deque<Activation> activations;  // a deque never copies what it holds to grow
   std::size_t frame_count = 0;
-  std::unordered_map<std::size_t, Frame> made;  // nodes stay where they are
+  MadeFrames made;
 
   arch::RegisterSet next;  // of the activation to come
   PcKind next_kind = PcKind::exact;
@@ -141,8 +157,9 @@ const Frame* Stack::frame(std::size_t n) {
   while (n >= impl_->frame_count && !impl_->ended) impl_->unwind_one();
   if (n >= impl_->frame_count) return nullptr;
   if (impl_->broken && n + 1 == impl_->frame_count) return &*impl_->broken;
-  if (const auto made = impl_->made.find(n); made != impl_->made.end()) return &made->second;
-  return &impl_->made.emplace(n, impl_->make(n)).first->second;
+  auto& made = impl_->made.at(n);
+  if (!made) made.emplace(impl_->make(n));
+  return &*made;
 }
 
 std::optional<std::size_t> Stack::depth_if_known() const {

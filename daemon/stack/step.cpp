@@ -19,11 +19,12 @@ namespace {
 using arch::dwarf_rip;
 using arch::dwarf_rsp;
 
-std::optional<std::uint64_t> value_by_rule(const sym::CfiRow& row, std::uint32_t reg, const sym::CfiInputs& inputs) {
+std::optional<std::uint64_t> value_by_rule(const sym::CfiRow& row, std::uint32_t reg, const sym::CfiInputs& inputs,
+                                           const PageCache& memory) {
   const sym::CfiRule& rule = row.rules[reg];
   const auto read = [&](std::uint64_t at) -> std::optional<std::uint64_t> {
     std::uint64_t value = 0;
-    if (!inputs.memory->read(LoadAddr{at}, std::as_writable_bytes(std::span(&value, 1)))) return std::nullopt;
+    if (!memory.word(at, value)) return std::nullopt;
     return value;
   };
   switch (rule.kind) {
@@ -87,34 +88,35 @@ std::string where_from(const Unwound& unwound) {
                      unwound.cfa.value);
 }
 
-// Exact rules led here: to code, or the stack is broken.
-Result<Unwound> into_code(Unwound unwound, const Surroundings& around) {
-  if (unwound.outermost || unwound.signal_frame) return unwound;  // who was interrupted may stand anywhere
+// Exact rules led here: to code, or the stack is broken. What is wrong; nullopt: nothing.
+std::optional<std::string> leads_nowhere(const Unwound& unwound, const Surroundings& around) {
+  if (unwound.outermost || unwound.signal_frame) return std::nullopt;  // who was interrupted may stand anywhere
   const CodeFacts& caller = around.code.at(LoadAddr{*unwound.caller[dwarf_rip]}, PcKind::return_address);
-  if (caller.executable) return unwound;
+  if (caller.executable) return std::nullopt;
   const char* why = caller.module     ? "lies in a module's data"
                     : caller.readable ? "lies in no module, and no call instruction stands before it"
                                       : "lies in no mapped memory";
-  return fail(Errc::bad_address, fmt::format("{} {}", where_from(unwound), why));
+  return fmt::format("{} {}", where_from(unwound), why);
 }
 
 }  // namespace
 
 Result<Unwound> apply_row(const sym::CfiRow& row, const arch::RegisterSet& registers, std::uint64_t bias,
-                          const util::Memory& memory) {
+                          const PageCache& memory) {
   static_assert(sym::cfi_registers == arch::unwound_registers);
   sym::CfiInputs inputs{.registers = registers.values, .cfa = {}, .memory = &memory, .bias = bias};
-  Unwound result;
+  Result<Unwound> answer(std::in_place);  // filled in place: it is large, and made for every frame
+  Unwound& result = *answer;
   const bool has_return = row.rules[row.return_column].kind != sym::CfiRuleKind::undefined;
   auto cfa = canonical_frame_address(row, inputs);
   if (!cfa && has_return) return std::unexpected(cfa.error());
   result.outermost = !has_return;
-  if (!cfa) return result;
+  if (!cfa) return answer;
   result.cfa = LoadAddr{*cfa};
-  if (result.outermost) return result;
+  if (result.outermost) return answer;
   inputs.cfa = *cfa;
   for (std::uint32_t reg = 0; reg < sym::cfi_registers; ++reg)
-    result.caller.values[reg] = value_by_rule(row, reg, inputs);
+    result.caller.values[reg] = value_by_rule(row, reg, inputs, memory);
   // psABI 6.3: the CFA is the caller's rsp, unless the rules say otherwise.
   if (row.rules[dwarf_rsp].kind == sym::CfiRuleKind::undefined) result.caller.values[dwarf_rsp] = *cfa;
   const auto return_address = result.caller.values[row.return_column];
@@ -122,7 +124,7 @@ Result<Unwound> apply_row(const sym::CfiRow& row, const arch::RegisterSet& regis
   result.caller.values[dwarf_rip] = return_address;
   result.signal_frame = row.signal_frame;
   result.outermost = *return_address == 0 && !row.signal_frame;
-  return result;
+  return answer;
 }
 
 Result<Unwound> step(const arch::RegisterSet& registers, PcKind kind, const Surroundings& around) {
@@ -131,9 +133,11 @@ Result<Unwound> step(const arch::RegisterSet& registers, PcKind kind, const Surr
   const CodeFacts& facts = around.code.at(LoadAddr{*registers[dwarf_rip]}, kind);
   if (facts.source == RowSource::cfi) {
     auto unwound = apply_row(facts.row, registers, facts.bias, around.memory);
-    if (unwound) unwound = into_code(*std::move(unwound), around);
+    if (unwound)
+      if (auto problem = leads_nowhere(*unwound, around)) unwound = fail(Errc::bad_address, *std::move(problem));
     // glibc describes makecontext()'s last function as if it had a caller.
-    return unwound || !facts.never_called ? unwound : end_at(registers);
+    if (!unwound && facts.never_called) unwound = end_at(registers);
+    return unwound;
   }
   if (facts.trampoline) return leave_signal_frame(registers, around.memory);
   if (facts.program_start) return end_at(registers);

@@ -26,6 +26,6 @@ Result<Unwound> guess_caller(const arch::RegisterSet& registers, PcKind kind, co
 
 // By the rules of one row; the return address is not judged.
 Result<Unwound> apply_row(const sym::CfiRow& row, const arch::RegisterSet& registers, std::uint64_t bias,
-                          const util::Memory& memory);
+                          const PageCache& memory);
 
 }  // namespace trapline::stack

@@ -11,17 +11,28 @@ import gdb
 registers = "rax rdx rcx rbx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip".split()
 
 
+def executable_ranges():
+    ranges = []
+    with open("/proc/%d/maps" % gdb.selected_inferior().pid) as maps:
+        for line in maps:
+            span, permissions = line.split()[:2]
+            if "x" in permissions:
+                ranges.append(tuple(int(end, 16) for end in span.split("-")))
+    return ranges
+
+
 def gdb_frames():
     pcs = []
+    code = executable_ranges()
     frame = gdb.newest_frame()
     while frame is not None:
+        # Nothing describes ld.so's _start, and gdb goes on to take argc and the argv pointers for return addresses.
+        # A caller that lies in no code is none.
+        if pcs and not any(begin <= frame.pc() < end for begin, end in code):
+            break
         # Tail-call frames are gdb's reconstruction of calls that left no frame.
         if frame.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):
             pcs.append(frame.pc())
-        if frame.older() is None and frame.unwind_stop_reason() != gdb.FRAME_UNWIND_OUTERMOST:
-            reason = gdb.frame_stop_reason_string(frame.unwind_stop_reason())
-            if reason != "no reason":
-                print("gdb stopped for: " + reason)
         frame = frame.older()
     return pcs
 
@@ -61,6 +72,7 @@ def main():
         "set backtrace past-main on",
         "set disable-randomization on",
         "set startup-with-shell off",
+        "set breakpoint pending off",
         "starti",
     ):
         gdb.execute(command, to_string=True)

@@ -28,7 +28,7 @@ class CountingMemory final : public util::Memory {
 
 TEST_CASE("a recursion of 100,000 is walked to its end, and its first frames cost no more than a shallow stack's") {
   for (const char* name : {"gcc-O0", "gcc-O2-fp", "clang-O0"}) {
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     Tracee tracee({fmt::format("{}/stack_shapes.{}", FIXTURES, name), "deep", "100000"});
     tracee.run_to_stop();
     const CountingMemory memory(tracee.memory());

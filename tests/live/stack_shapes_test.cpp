@@ -92,7 +92,7 @@ TEST_CASE("callers are those that the program noted, frame by frame") {
   for (const auto name : every_build)
     for (const char* shape : {"plain", "alloca", "array", "realigned", "noreturn", "inlined", "longjmp", "signal",
                               "signal_altstack", "signal_nested"}) {
-      CAPTURE(name);
+      CAPTURE(std::string(name));
       CAPTURE(std::string(shape));
       Tracee tracee({build(name), shape});
       tracee.run_to_stop();
@@ -108,7 +108,7 @@ TEST_CASE("calls through library code and code without any description lead back
     for (const char* shape : {"qsort", "bare_saving", "bare_frameless", "bare_framed", "bare_leaf"}) {
       // Without symbols nothing says where a function without frame pointer begins: honest ends are tested below.
       if (name.ends_with("-stripped") && (std::string_view(shape) == "bare_saving" || shape[5] == 'f')) continue;
-      CAPTURE(name);
+      CAPTURE(std::string(name));
       CAPTURE(std::string(shape));
       Tracee tracee({build(name), shape});
       tracee.run_to_stop();
@@ -130,7 +130,7 @@ TEST_CASE("where nothing describes the code and nothing names it, the stack ends
 
 TEST_CASE("code made at run time with frame pointers is walked through, and says that nothing names it") {
   for (const auto name : every_build) {
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     Tracee tracee({build(name), "jit"});
     tracee.run_to_stop();
     const Seen seen = look(tracee, name);
@@ -145,7 +145,7 @@ TEST_CASE("code made at run time with frame pointers is walked through, and says
 
 TEST_CASE("abort() in a function that does not return: the callers of the last call are named, not their neighbours") {
   for (const auto name : every_build) {
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     Tracee tracee({build(name), "abort"});
     tracee.run_to_signal(SIGABRT);
     const Seen seen = look(tracee, name);
@@ -162,7 +162,7 @@ TEST_CASE("abort() in a function that does not return: the callers of the last c
 TEST_CASE("the signal frame stands between the handler and what it interrupted") {
   for (const auto name : every_build)
     for (const char* shape : {"signal", "signal_altstack"}) {
-      CAPTURE(name);
+      CAPTURE(std::string(name));
       CAPTURE(std::string(shape));
       Tracee tracee({build(name), shape});
       tracee.run_to_stop();
@@ -179,7 +179,7 @@ TEST_CASE("the signal frame stands between the handler and what it interrupted")
 TEST_CASE("a call through a null, a wild or a data pointer shows who called") {
   for (const auto name : every_build)
     for (const char* shape : {"null_call", "wild_call", "data_call"}) {
-      CAPTURE(name);
+      CAPTURE(std::string(name));
       CAPTURE(std::string(shape));
       Tracee tracee({build(name), shape});
       tracee.run_to_signal(SIGSEGV);
@@ -198,7 +198,7 @@ TEST_CASE("a call through a null, a wild or a data pointer shows who called") {
 
 TEST_CASE("a broken stack ends with a frame that says where and why") {
   for (const auto name : every_build) {
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     {
       Tracee tracee({build(name), "smash_return"});
       tracee.run_to_stop();
@@ -238,7 +238,7 @@ TEST_CASE("a broken stack ends with a frame that says where and why") {
 TEST_CASE("stacks that nobody called end where they begin") {
   for (const auto name : every_build)
     for (const char* shape : {"coroutine", "thread"}) {
-      CAPTURE(name);
+      CAPTURE(std::string(name));
       CAPTURE(std::string(shape));
       Tracee tracee({build(name), shape});
       tracee.run_to_stop();
@@ -251,7 +251,7 @@ TEST_CASE("stacks that nobody called end where they begin") {
 
 TEST_CASE("a walk follows its frames from stack to stack, up and down") {
   for (const auto name : every_build) {
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     Tracee tracee({build(name), "stacks"});
     tracee.run_to_stop();
     const Seen seen = look(tracee, name);
@@ -262,7 +262,7 @@ TEST_CASE("a walk follows its frames from stack to stack, up and down") {
 
 TEST_CASE("inlined calls are frames of their own, with the line of each call") {
   for (const char* name : {"gcc-O2", "gcc-O3", "clang-O2", "gcc-debug-frame"}) {
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     Tracee tracee({build(name), "inlined"});
     tracee.run_to_stop();
     auto stack = tracee.stack();

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 
-#include "daemon/stack/instructions.hpp"
 #include "tests/live/stack_tracee.hpp"
 
 using namespace trapline;
@@ -69,7 +68,7 @@ std::size_t call_length(const Tracee& tracee, std::uint64_t rip) {
 TEST_CASE("after each instruction of a tour the callers are those whose calls have not returned") {
   for (const char* name :
        {"gcc-O0", "gcc-O2", "clang-O0", "clang-O2", "gcc-O2-lld", "gcc-O2-mold", "gcc-debug-frame"}) {
-    CAPTURE(name);
+    CAPTURE(std::string(name));
     Tracee tracee({fmt::format("{}/stack_shapes.{}", FIXTURES, name), "tour"});
     tracee.run_to_stop();
     auto start = tracee.stack();
@@ -104,6 +103,6 @@ TEST_CASE("after each instruction of a tour the callers are those whose calls ha
       before = now;
     }
     CHECK(steps > 3000);
-    MESSAGE(name << ": " << steps << " instructions, " << wrong << " wrong");
+    MESSAGE(std::string(name) << ": " << steps << " instructions, " << wrong << " wrong");
   }
 }
