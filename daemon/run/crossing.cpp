@@ -51,7 +51,8 @@ std::optional<LoadAddr> Inferior::Impl::take_slot(LoadAddr near, Thread* borrow)
 }
 
 Result<void> Inferior::Impl::map_slots(LoadAddr near, Thread& borrow) {
-  TL_TRY(const auto maps, os::mappings(pid_));
+  // Of the thread, not of the process: the map of a leader that has ended is empty.
+  TL_TRY(const auto maps, os::mappings(Pid{borrow.tid.value}));
   if (!syscall_instruction_) {
     TL_TRY(syscall_instruction_, find_syscall(maps, memory_));
   }

@@ -25,7 +25,7 @@ bool Inferior::all_stopped() const { return alive() && !impl_->running_; }
 std::vector<Tid> Inferior::threads() const {
   std::vector<Tid> tids;
   for (const auto& [tid, thread] : impl_->threads_)
-    if (!thread.exiting && !thread.fresh) tids.push_back(tid);
+    if (!thread.exiting && !thread.fresh && thread.standing != Standing::vanishing) tids.push_back(tid);
   return tids;
 }
 

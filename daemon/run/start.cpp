@@ -30,6 +30,19 @@ class NobodyWatches final : public Observer {
   void warned(const std::string&) override {}
 };
 
+// /proc/PID/mem of a leader that has ended while its threads go on has no address space: any thread's will do.
+Result<os::ProcessMemory> open_memory(Pid pid) {
+  auto memory = os::ProcessMemory::open(pid);
+  const auto status = os::process_status(Tid{pid.value});
+  if (!status || status->state != 'Z') return memory;
+  const auto threads = os::threads_of(pid);
+  if (!threads) return memory;
+  for (const auto tid : *threads)
+    if (tid.value != pid.value)
+      if (auto other = os::ProcessMemory::open(Pid{tid.value})) return other;
+  return memory;
+}
+
 bool traced_by_us(Tid tid) {
   const auto status = os::process_status(tid);
   return status && status->tracer.value == ::getpid();
@@ -60,7 +73,7 @@ Result<std::unique_ptr<Inferior::Impl>> Inferior::Impl::make(const os::OnTracer&
                                                              image::Modules& modules,
                                                              const std::filesystem::path& journal_dir,
                                                              Observer& observer) {
-  TL_TRY(auto memory, os::ProcessMemory::open(pid));
+  TL_TRY(auto memory, open_memory(pid));
   TL_TRY(auto journal, guard::create_journal(journal_dir, pid));
   return std::make_unique<Impl>(tracer, pid, modules, observer, std::move(journal), std::move(memory));
 }
@@ -160,6 +173,7 @@ Result<std::unique_ptr<Inferior>> Inferior::attach(const os::OnTracer& tracer, P
   impl->observer_ = &nobody;
   const bool lives = impl->stop_all();
   impl->observer_ = &observer;
+  impl->exec_unreported_ = false;  // an exec that was under way: the caller finds the program as it is now
   if (!lives) return fail(Errc::no_process, fmt::format("process {} ended while it was attached to", pid.value));
   return std::unique_ptr<Inferior>(new Inferior(std::move(impl)));
 }

@@ -150,7 +150,9 @@ TEST_CASE("attach in a storm of threads leaves nobody out") {
     Ride ride;
     ride.attach(plain.pid());
     // Second path: nobody of the process is in a state but t (tracing stop), or dead.
-    for (const auto tid : *os::threads_of(plain.pid())) {
+    const auto all = os::threads_of(plain.pid());
+    REQUIRE(all);
+    for (const auto tid : *all) {
       const auto status = slurp(fmt::format("/proc/{}/task/{}/status", plain.pid().value, tid.value));
       const bool still = status.empty() || status.find("State:\tt") != std::string::npos ||
                          status.find("State:\tZ") != std::string::npos || status.find("State:\tX") != std::string::npos;
@@ -187,7 +189,10 @@ TEST_CASE("a program in a group stop stays in it through attach, resume and deta
   }
   while (state() != 'T' && std::chrono::steady_clock::now() < end) short_nap();
   CHECK(state() == 'T');
-  for (const auto tid : *os::threads_of(plain.pid())) CHECK(os::process_status(tid)->state == 'T');
+  const auto all = os::threads_of(plain.pid());
+  REQUIRE(all);
+  CHECK(all->size() == 4);
+  for (const auto tid : *all) CHECK(os::process_status(tid)->state == 'T');
   {
     Ride ride;
     ride.attach(plain.pid());

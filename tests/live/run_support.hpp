@@ -137,7 +137,7 @@ class Plain {
   std::optional<int> status_;
 };
 
-class Ride final : public run::Observer {
+class Ride : public run::Observer {
  public:
   Ride() = default;
   Ride(const Ride&) = delete;
