@@ -1,5 +1,6 @@
 // traplined: the command line, and which of its three lives this process leads (lobby, session, waiting for a tracer).
 #include <fmt/format.h>
+#include <sys/prctl.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -84,6 +85,7 @@ int run_lobby(CommandLine& line) {
 }
 
 int run_session(const CommandLine& line) {
+  ::prctl(PR_SET_NAME, "traplined-sess");  // it was started as /proc/self/exe, which ps would show as "exe"
   std::error_code error;
   const auto own_path = std::filesystem::read_symlink("/proc/self/exe", error).string();
   const auto ran =

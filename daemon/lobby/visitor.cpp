@@ -219,7 +219,7 @@ void Visitor::dap_send(rpc::Json message) {
 void Visitor::dap_write(const rpc::Json& message) {
   const auto text = wire::encode(message);
   reception_.wire_log().write(util::WireLog::Direction::out, about_.name, text);
-  stream_->send(wire::encode_frame(std::string_view(text)));
+  stream_->send(wire::frame_body(text));
 }
 
 // ---- JSON-RPC
@@ -331,11 +331,11 @@ void Visitor::rpc_answer(const rpc::Call& call, std::vector<rpc::Json>& answers)
 void Visitor::rpc_send(const rpc::Json& message) {
   const auto text = wire::encode(message);
   reception_.wire_log().write(util::WireLog::Direction::out, about_.name, text);
-  stream_->send(framing_ == wire::Framing::headers ? wire::encode_frame(std::string_view(text)) : text + "\n");
+  stream_->send(framing_ == wire::Framing::headers ? wire::frame_body(text) : text + "\n");
 }
 
 void Visitor::notify(std::string_view event, const rpc::Json& params) {
-  if (gone_ || !reader_ || !authenticated_ || protocol_ != wire::Protocol::rpc) return;
+  if (gone_ || moving_ || !reader_ || !authenticated_ || protocol_ != wire::Protocol::rpc) return;
   rpc_send(rpc::notification(fmt::format("event.{}", event), params));
 }
 
@@ -344,13 +344,14 @@ void Visitor::notify(std::string_view event, const rpc::Json& params) {
 void Visitor::move(std::optional<std::string> session, const std::string& body,
                    std::function<void(const Error&)> failed) {
   stream_->pause_reading();
+  moving_ = true;
   move_ = [this, session = std::move(session), body, failed = std::move(failed)] {
     rpc::Visit visit{.connection = about_.name,
                      .protocol = protocol_,
                      .framing = framing_,
                      .sent = sent_,
                      .initialize = initialize_.value_or(nullptr)};
-    std::string bytes = framing_ == wire::Framing::headers ? wire::encode_frame(std::string_view(body)) : body + "\n";
+    std::string bytes = framing_ == wire::Framing::headers ? wire::frame_body(body) : body + "\n";
     const std::string rest = reader_->take_rest();
     bytes += rest;
     const auto moved = session ? reception_.join_with(*session, visit, stream_->socket(), bytes)
@@ -374,6 +375,7 @@ void Visitor::sent() {
   const auto move = std::exchange(move_, nullptr);
   move();
   if (gone_) return;
+  moving_ = false;
   next_messages();
   stream_->resume_reading();
 }

@@ -99,6 +99,7 @@ class Visitor : public std::enable_shared_from_this<Visitor> {
   std::int64_t sent_ = 0;
   bool authenticated_ = false;
   std::function<void()> move_;  // waits for the queue to be empty; nothing more is read meanwhile
+  bool moving_ = false;         // from then on nothing is sent but the news that it failed
   bool gone_ = false;           // moved, or being closed: nothing more is read
 };
 

@@ -49,7 +49,7 @@ void Connection::received(std::string_view bytes) {
 
 void Connection::send_text(std::string_view json) {
   host_.wire_log().write(util::WireLog::Direction::out, name_, json);
-  stream_->send(reader_.framing() == wire::Framing::headers ? wire::encode_frame(json) : std::string(json) + "\n");
+  stream_->send(reader_.framing() == wire::Framing::headers ? wire::frame_body(json) : std::string(json) + "\n");
 }
 
 }  // namespace trapline::serve

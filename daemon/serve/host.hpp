@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "daemon/os/tracer_thread.hpp"
 #include "daemon/serve/connection.hpp"
+#include "daemon/session/session.hpp"
 #include "daemon/util/channel.hpp"
 #include "daemon/util/wire_log.hpp"
 #include "proto/control.hpp"
