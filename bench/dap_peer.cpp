@@ -15,6 +15,14 @@ namespace {
 using Json = nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
+// Spelt out: braces alone make an object of what is meant as an array of one.
+Json stop_at(const std::string& function) {
+  Json arguments = Json::object();
+  arguments["breakpoints"] = Json::array();
+  arguments["breakpoints"].push_back(Json{{"name", function}});
+  return arguments;
+}
+
 class DapPeer final : public Peer {
  public:
   DapPeer(std::string name, std::function<Channel()> open) : name_(std::move(name)), open_(std::move(open)) {}
@@ -26,7 +34,7 @@ class DapPeer final : public Peer {
     const auto launch =
         request("launch", {{"program", program}, {"console", "internalConsole"}, {"stopOnEntry", false}});
     wait_event("initialized");
-    await(request("setFunctionBreakpoints", {{"breakpoints", {{{"name", "main"}}}}}));
+    await(request("setFunctionBreakpoints", stop_at("main")));
     const auto configured = request("configurationDone", Json::object());
     wait_stopped();
     const auto took = Clock::now() - begin;
@@ -37,7 +45,7 @@ class DapPeer final : public Peer {
   }
 
   std::vector<Seconds> breakpoint_rounds(const std::string& function, int rounds) override {
-    await(request("setFunctionBreakpoints", {{"breakpoints", {{{"name", function}}}}}));
+    await(request("setFunctionBreakpoints", stop_at(function)));
     return repeat(rounds, "continue");
   }
 
@@ -96,7 +104,7 @@ class DapPeer final : public Peer {
       if (line.starts_with("Content-Length:")) length = std::stoul(line.substr(15));
     auto message = Json::parse(channel_->read_bytes(length));
     if (message["type"] == "response")
-      responses_[message["request_seq"].get<int>()] = std::move(message);
+      responses_.insert_or_assign(message["request_seq"].get<int>(), message);
     else if (message["type"] == "event" && message["event"] != "output" && message["event"] != "module" &&
              message["event"] != "thread")
       events_.push_back(std::move(message));
