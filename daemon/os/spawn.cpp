@@ -34,8 +34,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A FIFO without its other end, or a dead network mount, holds the child's open(2) for ever.
-constexpr std::chrono::seconds set_up_limit{10};
 constexpr std::chrono::milliseconds look_again{20};
 
 struct Pipe {
@@ -246,18 +244,18 @@ Result<Progress> take(const OnTracer& tracer, const WaitEvent& event, Death& dea
 }
 
 // Runs the child to its exec stop. Errors: no_process with the child's death; timeout.
-Result<void> run_to_exec(const OnTracer& tracer, Child& child, int report, const std::string& program) {
+Result<void> run_to_exec(const OnTracer& tracer, Child& child, int report, const std::string& program,
+                         std::chrono::milliseconds limit) {
   Waiter waiter(tracer);
-  const auto deadline = Clock::now() + set_up_limit;
+  const auto deadline = Clock::now() + limit;
   bool closed = false;
   Death death;
   for (;;) {
     if (!closed) closed = report_closed(report, look_again);
     if (!closed && Clock::now() > deadline)
-      return fail_hint(
-          Errc::timeout,
-          fmt::format("cannot run '{}': its set-up did not finish within {} s", program, set_up_limit.count()),
-          "Is one of its standard files a FIFO without another end, or its folder on a dead mount?");
+      return fail_hint(Errc::timeout,
+                       fmt::format("cannot run '{}': its set-up did not finish within {} ms", program, limit.count()),
+                       "Is one of its standard files a FIFO without another end, or its folder on a dead mount?");
     // Closed: the exec stop or the death is certain to come, and only they are left.
     TL_TRY(const auto event, waiter.of(child.tid(), closed ? Waiter::Mode::block : Waiter::Mode::poll));
     if (!event) continue;
@@ -335,7 +333,7 @@ Result<Spawned> spawn_seized(const OnTracer& tracer, SpawnPlan plan, unsigned tr
     return std::unexpected(std::move(error));
   }
   TL_TRY_VOID(open_gate(gate.write.get()));
-  const auto ran = run_to_exec(tracer, child, report.read.get(), program);
+  const auto ran = run_to_exec(tracer, child, report.read.get(), program, plan.limit);
   const Reports reports = read_reports(report.read.get());
   if (reports.failure) return std::unexpected(explain(*reports.failure, plan, program));
   if (!ran) return std::unexpected(ran.error());

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "daemon/trap/displaced.hpp"
-
 namespace trapline::trap {
 namespace {
 
@@ -23,7 +21,18 @@ const ZydisDecoder& decoder() {
   return made;
 }
 
-Flow flow_of(const ZydisDecodedInstruction& raw) {
+}  // namespace
+
+std::optional<Instruction> decode_instruction(std::span<const std::byte> bytes) {
+  Instruction instruction;
+  if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder(), bytes.data(), bytes.size(), &instruction.raw,
+                                         instruction.operands.data())))
+    return std::nullopt;
+  return instruction;
+}
+
+Flow flow_of(const Instruction& instruction) {
+  const auto& raw = instruction.raw;
   switch (raw.mnemonic) {
     case ZYDIS_MNEMONIC_HLT:
     case ZYDIS_MNEMONIC_UD0:
@@ -45,16 +54,6 @@ Flow flow_of(const ZydisDecodedInstruction& raw) {
     case ZYDIS_CATEGORY_SYSCALL: return Flow::syscall;
     default: return Flow::straight;
   }
-}
-
-}  // namespace
-
-std::optional<Instruction> decode_instruction(std::span<const std::byte> bytes) {
-  Instruction instruction;
-  if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder(), bytes.data(), bytes.size(), &instruction.raw,
-                                         instruction.operands.data())))
-    return std::nullopt;
-  return instruction;
 }
 
 std::optional<LoadAddr> branch_target(const Instruction& instruction, LoadAddr pc) {
@@ -99,8 +98,7 @@ std::optional<LoadAddr> effective_address(const Instruction& instruction, const 
 Result<Decoded> decode(std::span<const std::byte> bytes, LoadAddr pc) {
   const auto instruction = decode_instruction(bytes);
   if (!instruction) return fail(Errc::unsupported, fmt::format("no valid instruction at {:#x}", pc.value));
-  return Decoded{
-      .size = instruction->size(), .flow = flow_of(instruction->raw), .target = branch_target(*instruction, pc)};
+  return Decoded{.size = instruction->size(), .flow = flow_of(*instruction), .target = branch_target(*instruction, pc)};
 }
 
 std::string disassemble_one(std::span<const std::byte> bytes, LoadAddr pc, std::size_t* size) {

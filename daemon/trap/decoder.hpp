@@ -8,6 +8,7 @@
 #include <span>
 
 #include "daemon/arch/registers.hpp"
+#include "daemon/trap/displaced.hpp"
 #include "proto/words/addr.hpp"
 
 namespace trapline::trap {
@@ -22,6 +23,8 @@ struct Instruction {
 };
 
 std::optional<Instruction> decode_instruction(std::span<const std::byte> bytes);
+
+Flow flow_of(const Instruction& instruction);
 
 // Of a relative branch or call.
 std::optional<LoadAddr> branch_target(const Instruction& instruction, LoadAddr pc);

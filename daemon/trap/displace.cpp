@@ -77,8 +77,7 @@ void append_jump(std::vector<std::byte>& code, LoadAddr target) {
 Result<Displaced> displace(std::span<const std::byte> bytes, LoadAddr pc, LoadAddr slot, Finish finish) {
   const auto instruction = decode_instruction(bytes);
   if (!instruction) return refuse(pc, "no valid instruction");
-  TL_TRY(const Decoded facts, decode(bytes, pc));
-  TL_TRY_VOID(check_flow(*instruction, facts.flow, pc, finish));
+  TL_TRY_VOID(check_flow(*instruction, flow_of(*instruction), pc, finish));
   Displaced plan;
   plan.instruction_size = plan.relocated_size = instruction->size();
   plan.next = pc + ByteCount{plan.instruction_size};

@@ -200,14 +200,14 @@ Result<std::optional<Emulated>> emulate(std::span<const std::byte> bytes, const 
   const auto instruction = decode_instruction(bytes);
   if (!instruction) return std::nullopt;
   if ((regs.eflags & trap_flag) != 0) return std::nullopt;  // the program steps itself: it is owed a SIGTRAP
-  TL_TRY(const Decoded facts, decode(bytes, LoadAddr{regs.rip}));
+  const Flow flow = flow_of(*instruction);
   Machine m{*instruction, regs, read, context, Emulated{.after = regs, .store = std::nullopt}};
-  if (facts.flow == Flow::straight) {
+  if (flow == Flow::straight) {
     if (!straight(m)) return std::nullopt;
     m.after().rip = m.next().value;
     return m.result;
   }
-  const auto to = branch(m, facts.flow, facts.target);
+  const auto to = branch(m, flow, branch_target(*instruction, LoadAddr{regs.rip}));
   // A jump out of the user's half faults, on the branch or on its target depending on the maker.
   if (!to || (to->value >> user_address_bits) != 0) return std::nullopt;
   m.after().rip = to->value;

@@ -224,6 +224,24 @@ TEST_CASE("failures in the child come back with their reason, and leave no child
   CHECK(fails(std::move(plan)).code == Errc::not_executable);
 }
 
+TEST_CASE("a standard file that does not open in time ends the launch; one whose other end comes does not") {
+  const TracerThread thread;
+  TemporaryFolder folder;
+  REQUIRE(::mkfifo(folder.path("fifo").c_str(), 0600) == 0);
+  auto plan = shell("cat");
+  plan.stdin_path = folder.path("fifo");
+  plan.limit = std::chrono::milliseconds(100);
+  const auto late = spawn_seized(thread.token(), std::move(plan), trace_exec | trace_exit);
+  REQUIRE(!late);
+  CHECK(late.error().code == Errc::timeout);
+  CHECK(late.error().hint.find("FIFO") != std::string::npos);
+  CHECK(::waitpid(-1, nullptr, WNOHANG | __WALL) == -1);  // killed and collected
+  plan = shell("cat");
+  plan.stdin_path = folder.path("fifo");
+  std::jthread writer([&] { folder.write("fifo", "through the fifo\n", 0600); });
+  CHECK(run_to_end(thread, std::move(plan)).out == "through the fifo\n");
+}
+
 TEST_CASE("a program that the kernel cannot load says so") {
   const TracerThread thread;
   TemporaryFolder folder;
