@@ -179,7 +179,7 @@ Result<NodePtr> Binder::pointer_binary(Op op, NodePtr a, NodePtr b, const Syntax
     node->offset = static_cast<std::int64_t>(left.value_or(1));
     return node;
   }
-  if (op == Op::add && !real_pointer(*a)) std::swap(a, b);
+  if (op == Op::add && !real_pointer(*a) && real_pointer(*b)) std::swap(a, b);
   const bool integer = is_integral(b->type) || (is_enumeration(b->type) && !b->type->strip()->scoped());
   if ((op != Op::add && op != Op::subtract) || !real_pointer(*a) || !integer)
     return no_operator(op, *a, b.get(), syntax);

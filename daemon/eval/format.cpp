@@ -234,7 +234,9 @@ std::string Printer::array(const Value& value, std::size_t depth) const {
         raw ? Result<Value>(computed(element, {raw->begin() + static_cast<std::ptrdiff_t>(n * *stride),
                                                raw->begin() + static_cast<std::ptrdiff_t>((n + 1) * *stride)}))
             : part_of(value, n * *stride, element);
-    return part ? text(*part, depth + 1) : problem_text(part.error());
+    // The rows of a matrix are part of it.
+    const std::size_t below = element->strip()->kind() == TypeKind::array ? depth : depth + 1;
+    return part ? text(*part, below) : problem_text(part.error());
   };
   while (i < window && shown < max_elements) {
     std::string each = text_at(i);

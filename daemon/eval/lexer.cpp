@@ -112,7 +112,7 @@ Result<Token> Lexer::next() {
       at_ += p.size();
       return token(TokenKind::punctuator, begin);
     }
-  if (c == '@' || c == '.') {
+  if (c == '@' || c == '.' || c == ';') {
     ++at_;
     return token(TokenKind::punctuator, begin);
   }
@@ -178,18 +178,20 @@ Result<Token> Lexer::number() {
 Result<Token> Lexer::floating(std::size_t begin, bool hex) {
   std::string digits = hex ? "0x" : "";
   at_ = begin + (hex ? 2 : 0);
+  bool in_exponent = false;  // its digits are decimal: 0x1p2f has the suffix f
   while (at_ < text_.size()) {
     const char c = peek();
-    const bool exponent = hex ? c == 'p' || c == 'P' : c == 'e' || c == 'E';
+    const bool exponent = !in_exponent && (hex ? c == 'p' || c == 'P' : c == 'e' || c == 'E');
     if (c == '\'') {
       ++at_;
       continue;
     }
-    const bool digit =
-        std::isdigit(static_cast<unsigned char>(c)) != 0 || (hex && std::isxdigit(static_cast<unsigned char>(c)) != 0);
-    if (!digit && c != '.' && !exponent) break;
+    const bool digit = std::isdigit(static_cast<unsigned char>(c)) != 0 ||
+                       (hex && !in_exponent && std::isxdigit(static_cast<unsigned char>(c)) != 0);
+    if (!digit && (c != '.' || in_exponent) && !exponent) break;
     digits += c;
     ++at_;
+    in_exponent = in_exponent || exponent;
     if (exponent && (peek() == '+' || peek() == '-')) digits += text_[at_++];
   }
   const std::size_t suffix = at_;

@@ -244,6 +244,8 @@ Result<SyntaxPtr> Parser::parenthesised() {
       node->kids.push_back(std::move(operand));
       return finish(std::move(node));
     }
+    // Words of the language begin nothing but a type.
+    if (!type && is_type_word(tokens_[mark + 1])) return std::unexpected(type.error());
     // `(T::value)`, `(T(3))`: an expression after all.
     at_ = mark + 1;
   }

@@ -6,6 +6,8 @@
 
 namespace trapline::eval {
 
+bool is_type_word(const Token& token);  // of the language: int, struct ...
+
 class Parser {
  public:
   Parser(std::string_view text, std::vector<Token> tokens, const NameOracle& names)

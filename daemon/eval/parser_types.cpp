@@ -25,6 +25,10 @@ bool is_tag_word(const Token& token) {
 
 }  // namespace
 
+bool is_type_word(const Token& token) {
+  return token.kind == TokenKind::identifier && (builtin_word_set().contains(token.text) || is_tag_word(token));
+}
+
 Result<TypeSyntax> Parser::whole_type() {
   TL_TRY(TypeSyntax type, type_name());
   if (peek().kind != TokenKind::end) return unexpected("the end of the type");
@@ -79,6 +83,8 @@ Result<void> Parser::builtin_words(TypeSyntax& type) {
   const std::string sign = without_sign ? "unsigned " : "";
   if (core.empty() && is_complex && longs == 0) core = "double";
   if (core == "double" || core == "float") {
+    const bool other = without_sign || with_sign || is_short || is_int || longs > (core == "double" ? 1 : 0);
+    if (other) return fail(Errc::bad_expression, fmt::format("`{}` takes no other words", core));
     type.builtin = std::string(is_complex ? "_Complex " : "") + (longs > 0 ? "long " : "") + core;
   } else if (core == "char") {
     type.builtin = without_sign ? "unsigned char" : with_sign ? "signed char" : "char";

@@ -275,7 +275,10 @@ std::string declare(const Type* type, std::string inner, int depth) {
       return declare(target, with_prefix(target, type->containing_record()->name() + "::*" + inner), depth + 1);
     case TypeKind::function_member_pointer: {
       const std::string declarator = "(" + type->containing_record()->name() + "::*" + inner + ")";
-      return declare(target->target(), declarator + parameter_list(target, depth, true), depth + 1);
+      const auto parameters = target->parameters();
+      const bool on_const = !parameters.empty() && parameters[0].artificial && parameters[0].type->strip()->target() != nullptr &&
+                            parameters[0].type->strip()->target()->is_const();
+      return declare(target->target(), declarator + parameter_list(target, depth, true) + (on_const ? " const" : ""), depth + 1);
     }
     case TypeKind::array:
       if (type->vector()) break;

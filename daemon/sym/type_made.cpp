@@ -217,7 +217,7 @@ bool same(const Type* a, const Type* b, int depth) {
   if (a == b) return true;
   if (a->kind() != b->kind()) return false;
   switch (a->kind()) {
-    case TypeKind::base: return a->encoding() == b->encoding() && a->size() == b->size() && a->quad() == b->quad();
+    case TypeKind::base: return a->encoding() == b->encoding() && a->size() == b->size() && a->name() == b->name();
     case TypeKind::pointer:
     case TypeKind::lvalue_reference:
     case TypeKind::rvalue_reference: return same(a->target(), b->target(), depth + 1);

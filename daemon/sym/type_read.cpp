@@ -206,6 +206,7 @@ void Type::Parts::read_basics() {
       encoding = encoding_of(encoding_number(it));
       quad = byte_size.value_or(0) >= 16 && tag_name.find("128") != std::string::npos;
       tag_name = plain_name(tag_name);
+      if (tag_name == "char8_t" || tag_name == "char16_t" || tag_name == "char32_t") encoding = Encoding::utf;
       break;
     case TypeKind::pointer:
     case TypeKind::lvalue_reference:

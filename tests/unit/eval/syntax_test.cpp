@@ -1,0 +1,85 @@
+// What is no expression, what is C++ beyond this evaluator, and the types that a person may write.
+#include "tests/unit/eval/support.hpp"
+
+namespace trapline::eval {
+namespace {
+
+TEST_CASE("a malformed expression is answered with what is wrong and where") {
+  World world;
+  CHECK(world.problem("") == "the expression is empty");
+  CHECK(world.problem("1 +") == "the expression ends where a value should follow");
+  CHECK(world.problem("(1") == "the expression ends where `)` to close the parenthesis should follow");
+  CHECK(world.problem("1 2") == "`2` at column 3 where an operator or the end should follow");
+  CHECK(world.problem("1 ? 2") == "the expression ends where `:` of the conditional should follow");
+  CHECK(world.problem("09") == "`9` is no digit of an octal number at column 2");
+  CHECK(world.problem("1xyz") == "`xyz` is no suffix of an integer at column 2");
+  CHECK(world.problem("'") == "a character that does not end at column 1");
+  CHECK(world.problem("''") == "an empty character literal at column 3");
+  CHECK(world.problem("\"abc") == "a string that does not end at column 1");
+  CHECK(world.problem("1 # 2") == "`#` has no meaning in an expression at column 3");
+  CHECK(world.problem("$") == "`$` needs the name of a register at column 2");
+  CHECK(world.problem("$nonsense") == "no register `$nonsense`");
+  CHECK(world.problem("(unsigned float)1") == "`float` takes no other words" );
+  CHECK(world.problem("0x") == "a number without digits at column 3");
+  CHECK(world.problem("1e5.5") != "");
+}
+
+TEST_CASE("deep and long input ends with an error, not with the stack") {
+  World world;
+  CHECK(world.problem(std::string(100000, '(')).find("nests too deep") == std::string::npos);  // too long is said first
+  CHECK(world.problem(std::string(60000, '(')) == "the expression nests too deep");
+  CHECK(world.problem(std::string(60000, '-') + "1") != "");
+  CHECK(world.problem(std::string(50000, '*')).find("deep") != std::string::npos);
+  std::string sum = "1";
+  for (int i = 0; i < 900; ++i) sum += "+1";
+  CHECK(world.show(sum) == "901");
+}
+
+TEST_CASE("C++ that is not evaluated is refused by name") {
+  World world;
+  CHECK(world.problem("[](int x) { return x; }") == "lambdas are not evaluated here: there is no compiler at hand");
+  CHECK(world.problem("new int") == "`new` would allocate in the program");
+  CHECK(world.problem("1 <=> 2") == "`<=>` is not evaluated here; compare with < and ==");
+  CHECK(world.problem("throw 1") == "an expression of the debugger cannot throw");
+  CHECK(world.problem("sizeof...(x)") == "sizeof... needs a parameter pack, and DWARF has none");
+  CHECK(world.problem("f(1)") == "`f(1)`: functions of the program are not called from an expression");
+  CHECK(world.problem("(int[]){1}").starts_with("compound literals are not evaluated here"));
+  CHECK(world.problem("R\"(x)\"") == "raw string literals are not read here");
+}
+
+TEST_CASE("an unknown name is answered with the nearest known one") {
+  World world;
+  CHECK(world.problem("cuont") == "no symbol `cuont` here; did you mean `count`?");
+  CHECK(world.problem("a::b") == "no symbol `a::b` here");
+}
+
+TEST_CASE("types read as they are written, and are written as a person writes them") {
+  World world;
+  const auto written = [&](std::string_view text) -> std::string {
+    const auto syntax = parse_type(text, world.scope);
+    if (!syntax) return syntax.error().message;
+    const auto type = bind_type(*syntax, text, world.scope);
+    return type ? (*type)->name() : type.error().message;
+  };
+  CHECK(written("int") == "int");
+  CHECK(written("long unsigned int") == "unsigned long");
+  CHECK(written("char const * const *") == "const char *const *");
+  CHECK(written("int[3][4]") == "int[3][4]");
+  CHECK(written("int *[3]") == "int *[3]");
+  CHECK(written("int (*)[3]") == "int (*)[3]");
+  CHECK(written("int (*)(char, long *)") == "int (*)(char, long *)");
+  CHECK(written("void (*)(void)") == "void (*)()");
+  CHECK(written("int (*(*)(int))[3]") == "int (*(*)(int))[3]");
+  CHECK(written("int (&)[3]") == "int (&)[3]");
+  CHECK(written("int &&") == "int &&");
+  CHECK(written("void (*[4])(int, ...)") == "void (*[4])(int, ...)");
+  CHECK(written("unsigned") == "unsigned int");
+  CHECK(written("_Complex double") == "_Complex double");
+  CHECK(written("volatile int *") == "volatile int *");
+  CHECK(written("const volatile int") == "volatile const int");
+  CHECK(written("Nonsense *") == "no type `Nonsense` here");
+  CHECK(written("int long long long") == "these words are no type together");
+}
+
+}  // namespace
+}  // namespace trapline::eval
