@@ -7,8 +7,9 @@ build_packages='
   libdw-dev libelf-dev libasio-dev nlohmann-json3-dev libcli11-dev libfmt-dev libspdlog-dev libzydis-dev
   libedit-dev libsystemd-dev doctest-dev'
 
-# The suites also run gdb (as a second opinion and as "somebody else's tracer") and node's protocol tests.
-test_packages='gdb:gdb nodejs:node npm:npm git:git'
+# The suites also run gdb (as a second opinion and as "somebody else's tracer") and node's protocol tests; fixtures are built by
+# gcc and clang, dwz folds one of them; libc's debug information shows frames of a library built with -O2.
+test_packages='gdb:gdb nodejs:node npm:npm git:git clang:clang++ dwz:dwz mold:mold libc6-dbg'
 
 # Building Debian's sources of real programs (tests/real); their own libraries stay out, see there.
 real_packages='dpkg-dev:dpkg-source make:make tcl:tclsh'
