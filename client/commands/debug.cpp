@@ -141,11 +141,15 @@ int stack_verb(const Common& common, const std::string& pid_or_name) {
   proto::AttachSpec spec;
   spec.pid = as_pid(pid_or_name);
   if (!spec.pid) spec.name = pid_or_name;
-  spec.stop_on_attach = true;
   std::optional<Result<proto::ProcessInfo>> attached;
-  const auto begin = std::chrono::steady_clock::now();
   control.attach(std::move(spec), [&](Result<proto::ProcessInfo> info) { attached = std::move(info); });
   if (!*attached) return failed(common, attached->error());
+  // It runs while its modules are opened; the clock is on from the pause only.
+  const auto begin = std::chrono::steady_clock::now();
+  if (const auto paused = control.pause(); !paused) return failed(common, paused.error());
+  while (!control.current_stop() && !control.exit_status())
+    if (!(*connection)->poll(std::chrono::milliseconds(100)))
+      return failed(common, Error{.code = Errc::connection, .message = "the session has ended", .hint = {}});
   struct One {
     proto::ThreadInfo thread;
     Result<proto::StackPage> stack;
