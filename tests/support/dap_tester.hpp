@@ -108,7 +108,8 @@ class DapTester {
   // Frame id of main, whose scopes the fake knows.
   int main_frame() { return ok("stackTrace", {{"threadId", 4242}})["stackFrames"][1]["id"].get<int>(); }
   int scope(const std::string& name) {
-    for (const auto& one : ok("scopes", {{"frameId", main_frame()}})["scopes"])
+    const json body = ok("scopes", {{"frameId", main_frame()}});
+    for (const auto& one : body["scopes"])
       if (one["name"] == name) return one["variablesReference"].get<int>();
     FAIL("no scope " << name);
     return 0;

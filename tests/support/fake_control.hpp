@@ -18,6 +18,10 @@
 
 namespace trapline::tests {
 
+inline Error an_error(Errc code, std::string message, std::string hint = {}) {
+  return {.code = code, .message = std::move(message), .os_errno = 0, .hint = std::move(hint)};
+}
+
 class FakeControl : public proto::Control {
  public:
   FakeControl() {
@@ -94,6 +98,7 @@ class FakeControl : public proto::Control {
                                         .level = 2,
                                         .function = "??",
                                         .file = "",
+                                        .line = {},
                                         .pc = {0x7f0010},
                                         .cfa = {0x8000},
                                         .module = ModuleId{2},
