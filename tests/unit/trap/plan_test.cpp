@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <initializer_list>
+#include <random>
 #include <vector>
 
 #include "daemon/trap/displaced.hpp"
@@ -157,6 +158,32 @@ TEST_CASE("a call gives the store to make, not yet made") {
   REQUIRE((*call)->store);
   CHECK((*call)->store->at == LoadAddr{0x7ffe0000});
   CHECK((*call)->store->value == 0x401005);
+}
+
+TEST_CASE("any bytes get an answer: a plan that fits its slot, or a refusal") {
+  std::mt19937_64 random(99);
+  unsigned planned = 0;
+  for (int round = 0; round < 200000; ++round) {
+    std::vector<std::byte> bytes(random() % 16);
+    for (auto& byte : bytes) byte = static_cast<std::byte>(random());
+    const LoadAddr from{random() & 0x7fffffffffff};
+    const LoadAddr to{from.value + (random() & 0x3fffffff)};
+    const auto plan = displace(bytes, from, to, round % 2 == 0 ? Finish::jump_back : Finish::trap_back);
+    const auto facts = decode(bytes, from);
+    if (plan) {
+      ++planned;
+      REQUIRE(facts);
+      REQUIRE(plan->instruction_size == facts->size);
+      REQUIRE(plan->code.size() <= slot_size);
+    }
+    arch::GeneralRegisters regs;
+    regs.rip = from.value;
+    std::uint64_t word = random();
+    const auto emulated = emulate(bytes, regs, &one_word, &word);
+    REQUIRE(emulated);
+    if (*emulated && facts->flow == Flow::straight) REQUIRE((*emulated)->after.rip == from.value + facts->size);
+  }
+  CHECK(planned > 50000);
 }
 
 }  // namespace
