@@ -109,6 +109,7 @@ std::vector<InlineScope> ElfModule::inline_chain(std::uint64_t at) const {
   const auto& tree = debug_->functions().inlined_into(*concrete);
   for (int i = FunctionTable::innermost(tree, at); i >= 0; i = tree[static_cast<std::size_t>(i)].parent) {
     const auto& node = tree[static_cast<std::size_t>(i)];
+    if (!node.call) continue;
     InlineScope scope{.die = make_ref(*this, node.die),
                       .name = qualified_name(*this, node.die),
                       .call_file = {},

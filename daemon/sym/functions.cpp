@@ -117,14 +117,16 @@ void FunctionTable::add_inlined(InlineTree& tree, const Dwarf_Die& parent, int p
   Dwarf_Die child;
   for (bool more = first_child(parent, child); more && tree.size() < max_inlined; more = next_sibling(child)) {
     const int tag = dwarf_tag(&child);
-    if (tag == DW_TAG_inlined_subroutine) {
-      auto ranges = info_.ranges_of(child);
-      if (ranges.empty()) continue;
-      tree.push_back({.die = child, .ranges = std::move(ranges), .parent = parent_node});
-      add_inlined(tree, child, static_cast<int>(tree.size()) - 1, depth + 1);
-    } else if (tag == DW_TAG_lexical_block || tag == DW_TAG_try_block || tag == DW_TAG_catch_block) {
-      add_inlined(tree, child, parent_node, depth + 1);
+    const bool call = tag == DW_TAG_inlined_subroutine;
+    if (!call && tag != DW_TAG_lexical_block && tag != DW_TAG_try_block && tag != DW_TAG_catch_block) continue;
+    auto ranges = info_.ranges_of(child);
+    if (call && ranges.empty()) continue;
+    int node = parent_node;  // what a block without addresses holds belongs to the one around it
+    if (!ranges.empty()) {
+      node = static_cast<int>(tree.size());
+      tree.push_back({.die = child, .ranges = std::move(ranges), .parent = parent_node, .call = call});
     }
+    add_inlined(tree, child, node, depth + 1);
   }
 }
 
@@ -140,6 +142,11 @@ int FunctionTable::innermost(const InlineTree& tree, std::uint64_t address) {
     if (tree[static_cast<std::size_t>(i)].parent == deepest && tree[static_cast<std::size_t>(i)].contains(address))
       deepest = i;
   return deepest;
+}
+
+int FunctionTable::enclosing_call(const InlineTree& tree, int node) {
+  while (node >= 0 && !tree[static_cast<std::size_t>(node)].call) node = tree[static_cast<std::size_t>(node)].parent;
+  return node;
 }
 
 void FunctionTable::collect_inlined(UnitFunctions& functions, const Dwarf_Die& parent, int depth) {

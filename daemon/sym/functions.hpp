@@ -19,11 +19,13 @@ struct ConcreteFunction {
   std::vector<FileRange> ranges;  // more than one: parts that the compiler moved away as rarely run
 };
 
-// One inlined call. Nodes stand in preorder: a node's parent comes before it.
+// An inlined call, or a lexical block with addresses of its own. Nodes stand in preorder: a node's parent comes before
+// it.
 struct InlineNode {
   Dwarf_Die die{};
   std::vector<FileRange> ranges;
-  int parent = -1;  // -1: inlined into the concrete function itself
+  int parent = -1;   // -1: directly in the concrete function
+  bool call = true;  // else a block
   bool contains(std::uint64_t at) const;
 };
 using InlineTree = std::vector<InlineNode>;
@@ -33,8 +35,10 @@ class FunctionTable {
   explicit FunctionTable(DebugInfo& info) : info_(info) {}
   const ConcreteFunction* at(std::uint64_t address);
   const InlineTree& inlined_into(const ConcreteFunction& function);
-  // The innermost inlined call of the tree that holds the address; -1: the function's own code.
+  // The innermost call or block of the tree that holds the address; -1: the function's own code.
   static int innermost(const InlineTree& tree, std::uint64_t address);
+  // The node itself, or the nearest around it, that is a call; -1: the function.
+  static int enclosing_call(const InlineTree& tree, int node);
   // Every inlined instance, in one unit, of the function whose abstract DIE this is.
   std::vector<Dwarf_Die> instances_of(const Dwarf_Die& abstract, const Unit& unit);
 

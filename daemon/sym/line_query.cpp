@@ -2,8 +2,9 @@
 //
 // A line has many rows: a `for` has two or three, an optimised statement one for every piece that the scheduler moved.
 // A breakpoint wants one address for each instance of the code: per concrete function (a template's instantiations and
-// a constructor's variants are functions of their own), per inlined call, and per part of a function that was split off
-// as rarely run. In each the lowest address that begins a statement is taken, which is where the line is entered.
+// a constructor's variants are functions of their own), per inlined call, per lexical block in it (what gdb does too:
+// the compiler copies blocks, and a copy is entered by another way), and per part of a function that was split off as
+// rarely run. In each the lowest address that begins a statement is taken, which is where the line is entered.
 //
 // Whose code a row is cannot be read off the address alone: where a call was inlined, the caller's row for the call and
 // the callee's first row share an address. The level of the inlined chain whose declaration stands nearest above the
@@ -29,15 +30,16 @@ struct FileRows {
 
 struct Candidate {
   std::uint64_t address = 0;
-  std::string_view file;
+  std::string_view file;  // the same file has the same data()
+  std::uint32_t line = 0;
   std::uint16_t column = 0;
 };
 
-// Instance of code: a function, or one inlined call, in one contiguous part of a function.
+// Instance of code: a block of a function, or of one inlined call, in one contiguous part of a function.
 struct Owner {
   const ConcreteFunction* function = nullptr;
   Dwarf_Die die{};
-  bool inlined = false;
+  const void* block = nullptr;    // the innermost lexical block of that function or call
   std::uint64_t declared_at = 0;  // line; 0: unknown, or in another file
   std::size_t part = 0;
 };
@@ -53,18 +55,15 @@ class LineSearch {
     auto candidates = rows_at(line.value, RowKind::statements);
     // Optimised code may hold instructions of a line, but no place where its statement begins.
     if (candidates.empty()) candidates = rows_at(line.value, RowKind::all);
-    std::uint32_t taken = line.value;
     if (candidates.empty()) {
-      taken = next_line_with_code(line.value);
-      if (taken == 0) return std::move(query_);
-      candidates = rows_at(taken, RowKind::statements);
-      keep_same_function(candidates, line.value, taken);
+      candidates = moved_from(line.value);
       if (candidates.empty()) return std::move(query_);
-      query_.moved_to = {taken};
+      query_.refusal.clear();
+      query_.moved_to = {candidates[0].line};
     } else if (column != 0) {
       keep_column(candidates, column);
     }
-    collapse(candidates, taken);
+    collapse(candidates);
     return std::move(query_);
   }
 
@@ -117,17 +116,10 @@ class LineSearch {
     std::vector<Candidate> found;
     each_row(kind, [&](LineTable& table, const Row& row) {
       if (row.line == line)
-        found.push_back({.address = row.address, .file = info_.path(table, row.file), .column = row.column});
+        found.push_back(
+            {.address = row.address, .file = info_.path(table, row.file), .line = line, .column = row.column});
     });
     return found;
-  }
-
-  std::uint32_t next_line_with_code(std::uint32_t line) {
-    std::uint32_t next = 0;
-    each_row(RowKind::statements, [&](LineTable&, const Row& row) {
-      if (row.line > line && (next == 0 || row.line < next)) next = row.line;
-    });
-    return next;
   }
 
   Owner owner_of(std::uint64_t address, std::string_view file, std::uint32_t line) {
@@ -137,42 +129,68 @@ class LineSearch {
     const auto& parts = owner.function->ranges;
     while (owner.part + 1 < parts.size() && !parts[owner.part].contains(address)) ++owner.part;
     const auto& tree = info_.functions().inlined_into(*owner.function);
-    const int innermost = FunctionTable::innermost(tree, address);
-    bool first = true;
-    for (int i = innermost;; i = tree[static_cast<std::size_t>(i)].parent) {
-      const Dwarf_Die& die = i < 0 ? owner.function->die : tree[static_cast<std::size_t>(i)].die;
+    int block = FunctionTable::innermost(tree, address);
+    for (bool first = true;; first = false) {
+      const int call = FunctionTable::enclosing_call(tree, block);
+      const Dwarf_Die& die = call < 0 ? owner.function->die : tree[static_cast<std::size_t>(call)].die;
       const std::uint64_t declared =
           decl_file(module_, die) == file ? unsigned_value(die, DW_AT_decl_line).value_or(0) : 0;
       const bool nearer = declared != 0 && declared <= line && declared > owner.declared_at;
       if (first || nearer) {
         owner.die = die;
-        owner.inlined = i >= 0;
+        owner.block = block < 0 ? owner.function->die.addr : tree[static_cast<std::size_t>(block)].die.addr;
         if (nearer) owner.declared_at = declared;
       }
-      first = false;
-      if (i < 0) break;
+      if (call < 0) break;
+      block = tree[static_cast<std::size_t>(call)].parent;
     }
     if (owner.declared_at == 0 && decl_file(module_, owner.die) == file)
       owner.declared_at = unsigned_value(owner.die, DW_AT_decl_line).value_or(0);
     return owner;
   }
 
-  // `asked` has no code and `taken` is the next line that has. It must be of the function that `asked` stands in, or
-  // `asked` stands before all code of the file.
-  void keep_same_function(std::vector<Candidate>& candidates, std::uint32_t asked, std::uint32_t taken) {
-    bool code_before = false;
-    each_row(RowKind::statements, [&](LineTable&, const Row& row) { code_before = code_before || row.line < asked; });
-    if (!code_before) return;
-    std::string other;
-    std::erase_if(candidates, [&](const Candidate& c) {
-      const Owner owner = owner_of(c.address, c.file, taken);
-      if (!owner.function || owner.declared_at <= asked) return false;
-      other = qualified_name(module_, owner.die);
-      return true;
+  // `asked` has no code: the next line that has, for each file that the name may mean. It must be of the function that
+  // `asked` stands in, or `asked` stands before all code of the file.
+  std::vector<Candidate> moved_from(std::uint32_t asked) {
+    struct Next {
+      std::uint32_t line = 0;
+      bool code_before = false;
+      std::vector<Candidate> candidates;
+    };
+    std::map<std::string_view, Next> files;
+    each_row(RowKind::statements, [&](LineTable& table, const Row& row) {
+      const auto path = info_.path(table, row.file);
+      Next& next = files[path];
+      if (row.line < asked) {
+        next.code_before = true;
+        return;
+      }
+      if (next.line == 0 || row.line < next.line) next = {row.line, next.code_before, {}};
+      if (row.line == next.line)
+        next.candidates.push_back({.address = row.address, .file = path, .line = row.line, .column = row.column});
     });
-    if (candidates.empty())
-      query_.refusal = fmt::format("line {} has no code, and the next line that has, {}, is in another function ({})",
-                                   asked, taken, other);
+    std::vector<Candidate> nearest;
+    for (const auto& [path, next] : files) {
+      if (next.line == 0 || (next.code_before && !in_same_function(next.candidates, asked))) continue;
+      if (!nearest.empty() && nearest[0].line < next.line) continue;
+      if (!nearest.empty() && nearest[0].line > next.line) nearest.clear();
+      nearest.insert(nearest.end(), next.candidates.begin(), next.candidates.end());
+    }
+    return nearest;
+  }
+
+  // A line belongs to one function of the source: where one of its instances says so, they all do.
+  bool in_same_function(const std::vector<Candidate>& candidates, std::uint32_t asked) {
+    std::string other;
+    for (const auto& candidate : candidates) {
+      const Owner owner = owner_of(candidate.address, candidate.file, candidate.line);
+      // The line above a declaration's may be a part of it: its return type stands there in many a style.
+      if (!owner.function || owner.declared_at <= asked + 1) return true;
+      other = qualified_name(module_, owner.die);
+    }
+    query_.refusal = fmt::format("line {} has no code, and the next line that has, {}, is in another function ({})",
+                                 asked, candidates[0].line, other);
+    return false;
   }
 
   // The column asked for, else the nearest behind it, else the last one before it.
@@ -186,16 +204,16 @@ class LineSearch {
     std::erase_if(candidates, [&](const Candidate& c) { return c.column != chosen; });
   }
 
-  void collapse(const std::vector<Candidate>& candidates, std::uint32_t line) {
+  void collapse(const std::vector<Candidate>& candidates) {
     std::map<std::pair<const void*, std::size_t>, LineMatch> chosen;
     for (const auto& candidate : candidates) {
-      const Owner owner = owner_of(candidate.address, candidate.file, line);
+      const Owner owner = owner_of(candidate.address, candidate.file, candidate.line);
       LineMatch match{.address = candidate.address,
                       .file = candidate.file,
-                      .line = {line},
+                      .line = {candidate.line},
                       .column = candidate.column,
                       .function = owner.function ? make_ref(module_, owner.die) : DieRef{}};
-      const void* instance = owner.function ? owner.die.addr : nullptr;
+      const void* instance = owner.block;
       const auto part = owner.function ? owner.part : static_cast<std::size_t>(candidate.address);
       const auto [slot, fresh] = chosen.try_emplace({instance, part}, match);
       if (!fresh && candidate.address < slot->second.address) slot->second = match;
@@ -204,7 +222,7 @@ class LineSearch {
     for (auto& [key, match] : chosen) {
       const auto* function = info_.functions().at(match.address);
       // At a function's opening line its arguments are not in place yet.
-      if (function && function->entry == match.address && function->die.addr == key.first)
+      if (function && function->entry == match.address && match.function == make_ref(module_, function->die))
         match.address = module_.after_prologue(match.address);
       if (seen.insert(match.address).second) query_.matches.push_back(std::move(match));
     }
