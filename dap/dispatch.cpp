@@ -73,7 +73,7 @@ constexpr std::array table{
 
 std::string sentence(const Error& error) {
   std::string text = error.message;
-  if (!error.hint.empty()) text += fmt::format("{} {}", text.ends_with('.') ? "" : ".", error.hint);
+  if (!error.hint.empty()) text += fmt::format("; {}", error.hint);
   if (blame_for(error.code) == Blame::us)
     text += fmt::format(" (a bug in trapline, please report it: {}:{})", error.where.file_name(), error.where.line());
   return text;
@@ -106,17 +106,17 @@ Result<void> check_needs(const Route& route, const proto::Control& control) {
   switch (control.state()) {
     case proto::RunState::none:
       return fail_hint(Errc::no_debuggee, fmt::format("{}: no program is being debugged", route.command),
-                       "Send launch or attach first");
+                       "send launch or attach first");
     case proto::RunState::exited:
       return fail_hint(Errc::no_debuggee, fmt::format("{}: the program has ended", route.command),
-                       "Restart it, or disconnect");
+                       "restart it, or disconnect");
     case proto::RunState::held:
       if (route.needs == spec::Needs::debuggee) return {};
       return fail_hint(Errc::not_stopped, fmt::format("{}: the program has not been started", route.command),
-                       "Send configurationDone first");
+                       "send configurationDone first");
     case proto::RunState::running:
       if (route.needs == spec::Needs::debuggee) return {};
-      return fail_hint(Errc::not_stopped, fmt::format("{}: the program is running", route.command), "Pause it first");
+      return fail_hint(Errc::not_stopped, fmt::format("{}: the program is running", route.command), "pause it first");
     case proto::RunState::stopped: return {};
   }
   return {};

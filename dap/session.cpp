@@ -116,6 +116,7 @@ void Session::on_response(const spec::IncomingResponse& response) {
 }
 
 void Session::ask(std::string_view command, nlohmann::json arguments, Reply<nlohmann::json> reply) {
+  if (ended_) return reply(fail(Errc::connection, "the editor is gone"));
   asked_[last_seq_ + 1] = std::move(reply);
   send(spec::request_envelope(command, std::move(arguments)));
 }

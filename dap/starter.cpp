@@ -38,11 +38,11 @@ void Starter::start(StartRequest request, Answer answer) {
     return answer(fail(Errc::wrong_state, "the cancelled start is not over yet; try again"));
   if (stage_ != Stage::idle) return answer(fail(Errc::wrong_state, "this session has its program already"));
   const bool join = !request.session.empty();
-  const bool taken = session_.control().state() != RunState::none;
-  if (taken && !join)
+  const auto state = session_.control().state();
+  if (!join && state != RunState::none && state != RunState::exited)
     return answer(fail_hint(Errc::wrong_state, "this session has a program already",
                             "set \"session\" to join it, or open another connection"));
-  if (!taken && join)
+  if (join && state == RunState::none)
     return answer(fail(Errc::not_found, fmt::format("there is no session '{}' to join", request.session)));
   request_ = std::move(request);
   answer_ = std::move(answer);
@@ -121,15 +121,26 @@ void Starter::settle() {
     return tell_where_it_stands();
   }
   auto running = session_.control().start();
-  if (running) return finish(proto::dap::NoBody{});
+  if (running) {
+    finish(proto::dap::NoBody{});
+    return tell_what_cannot_be();
+  }
   stage_ = Stage::idle;
   let_go(session_.control(), request_.kind);
   finish(std::unexpected(std::move(running).error()));
 }
 
+// Without `restart` an editor restarts an attached session by disconnecting and attaching again, which is right.
+void Starter::tell_what_cannot_be() {
+  const auto process = session_.control().process();
+  if (process && process->start_method == proto::StartMethod::attach)
+    session_.send_event(proto::dap::CapabilitiesBody{.withdrawn = {proto::dap::Restart::capabilities[0]}});
+}
+
 // A client that joins has missed the events that led here.
 void Starter::tell_where_it_stands() {
   auto& control = session_.control();
+  tell_what_cannot_be();
   if (const auto process = control.process()) session_.send_event(shape_process(*process));
   if (const auto stop = control.current_stop(); stop && control.state() == RunState::stopped)
     session_.send_event(shape_stop({*stop, true}));

@@ -46,6 +46,7 @@ class Starter {
   void open_terminal(const proto::TerminalRequest& terminal, Reply<void> reply);
   void started(const Result<proto::ProcessInfo>& process);
   void settle();
+  void tell_what_cannot_be();
   void tell_where_it_stands();
   void finish(Result<proto::dap::NoBody> outcome);
 

@@ -39,7 +39,7 @@ Result<spec::EvaluateResponse> handle(spec::Evaluate, Session& session, const sp
                              .format = format_of(args.format, session)};
   if (wanted.context == proto::EvaluateContext::repl && is_command(args.expression, session.settings().command_prefix))
     return fail_hint(Errc::unsupported, "commands in the debug console are not available in this version",
-                     "Type an expression, or use the prompt: trapline join");
+                     "type an expression, or use the prompt: trapline join");
   if (args.frame_id) {
     TL_TRY(wanted.frame, session.handles().frames.find(*args.frame_id));
   }

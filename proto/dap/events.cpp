@@ -44,4 +44,9 @@ void to_json(nlohmann::json& j, const ProcessBody& v) {
   if (v.system_process_id > 0) j["systemProcessId"] = v.system_process_id;
 }
 
+void to_json(nlohmann::json& j, const CapabilitiesBody& v) {
+  j = {{"capabilities", nlohmann::json::object()}};
+  for (const auto name : v.withdrawn) j["capabilities"][std::string(name)] = false;
+}
+
 }  // namespace trapline::proto::dap

@@ -66,6 +66,12 @@ struct ProcessBody {
   int pointer_size = 64;
 };
 
+// What `initialize` promised and this session does not have.
+struct CapabilitiesBody {
+  static constexpr std::string_view event = "capabilities";
+  std::vector<std::string_view> withdrawn{};
+};
+
 void to_json(nlohmann::json& j, const InitializedBody& v);
 void to_json(nlohmann::json& j, const StoppedBody& v);
 void to_json(nlohmann::json& j, const ContinuedBody& v);
@@ -76,5 +82,6 @@ void to_json(nlohmann::json& j, const OutputBody& v);
 void to_json(nlohmann::json& j, const BreakpointBody& v);
 void to_json(nlohmann::json& j, const ModuleBody& v);
 void to_json(nlohmann::json& j, const ProcessBody& v);
+void to_json(nlohmann::json& j, const CapabilitiesBody& v);
 
 }  // namespace trapline::proto::dap

@@ -107,7 +107,7 @@ TEST_CASE("a launch that fails is answered at once, and may be tried again") {
   c.initialize();
   c.control().failures["launch"] = an_error(Errc::not_executable, "/bin/app: no such file", "Build it");
   const auto error = c.refused("launch", {{"program", "/bin/app"}});
-  CHECK(error == json{{"id", 1200}, {"format", "/bin/app: no such file. Build it"}, {"showUser", true}});
+  CHECK(error == json{{"id", 1200}, {"format", "/bin/app: no such file; Build it"}, {"showUser", true}});
   c.control().failures.clear();
   const int again = c.send("launch", {{"program", "/bin/app"}});
   c.ok("configurationDone");
@@ -276,7 +276,9 @@ TEST_CASE("restart answers late, once, and not where there is nothing to restart
   attached.initialize();
   attached.send("attach", {{"pid", 4242}});
   attached.ok("configurationDone");
+  CHECK(attached.last_event("capabilities") == json{{"capabilities", {{"supportsRestartRequest", false}}}});
   CHECK(attached.refused("restart")["id"] == 1002);
+  CHECK(c.events("capabilities").empty());
 }
 
 TEST_CASE("runInTerminal: asked where the client has a terminal, and its refusal is the launch's error") {
@@ -356,7 +358,6 @@ TEST_CASE("cancel: a waiting launch is answered as cancelled, and what comes of 
   const int attach = held.send("attach", {{"pid", 4242}});
   held.ok("cancel", {{"requestId", attach}});
   CHECK(held.control().calls.back() == "detach");
-  held.control().run_state = RunState::none;
   const int again = held.send("attach", {{"pid", 4242}});
   held.ok("configurationDone");
   CHECK(held.response_to(again)["success"] == true);

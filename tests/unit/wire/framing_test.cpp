@@ -241,3 +241,34 @@ TEST_CASE("messages are encoded with their length in bytes, and text of a debugg
   const auto line = encode_as(Framing::lines, nlohmann::json{{"a", "\xff"}});
   CHECK(parse_json(line).value()["a"] == "\xef\xbf\xbd");
 }
+
+TEST_CASE("bytes at random break no more than the stream itself") {
+  std::uint64_t state = 1;
+  const auto random = [&state] { return state = state * 6364136223846793005ULL + 1442695040888963407ULL, state >> 33; };
+  const std::string good = frame_body("{\"seq\":1}") + frame_body("") + "X: y\r\n" + frame_body("[]");
+  int errors = 0;
+  int messages = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::string bytes = good;
+    for (auto flips = random() % 4; flips > 0; --flips) bytes[random() % bytes.size()] = static_cast<char>(random());
+    MessageReader reader(round % 2 == 0 ? Framing::headers : Framing::lines, {.message = 40, .headers = 60});
+    for (std::size_t at = 0; at < bytes.size();) {
+      const auto piece = 1 + random() % 30;
+      reader.feed(std::string_view(bytes).substr(at, piece));
+      at += piece;
+      for (int calls = 0; calls < 100 && !reader.broken(); ++calls) {
+        auto next = reader.next();
+        if (!next) {
+          ++errors;
+        } else if (*next) {
+          CHECK((*next)->size() <= 40);
+          ++messages;
+        } else {
+          break;
+        }
+      }
+    }
+  }
+  CHECK(errors > 1000);
+  CHECK(messages > 10000);
+}
