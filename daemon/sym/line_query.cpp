@@ -33,6 +33,7 @@ struct Candidate {
   std::string_view file;  // the same file has the same data()
   std::uint32_t line = 0;
   std::uint16_t column = 0;
+  std::size_t run = 0;  // rows of one line that stand next to each other have the same
 };
 
 // Instance of code: a block of a function, or of one inlined call, in one contiguous part of a function.
@@ -105,19 +106,24 @@ class LineSearch {
 
   template <class Take>
   void each_row(RowKind kind, Take take) {
-    for (const auto& file : files_)
-      for (const auto& row : info_.rows(*file.table).rows)
+    std::size_t run = 0;
+    for (const auto& file : files_) {
+      Row before;
+      for (const auto& row : info_.rows(*file.table).rows) {
+        if (row.line != before.line || row.file != before.file) ++run;
+        before = row;
         if ((kind == RowKind::all || (row.flags & RowFlags::statement) != 0) && row.line != 0 &&
             file.files.contains(row.file))
-          take(*file.table, row);
+          take(*file.table, row, run);
+      }
+    }
   }
 
   std::vector<Candidate> rows_at(std::uint32_t line, RowKind kind) {
     std::vector<Candidate> found;
-    each_row(kind, [&](LineTable& table, const Row& row) {
-      if (row.line == line)
-        found.push_back(
-            {.address = row.address, .file = info_.path(table, row.file), .line = line, .column = row.column});
+    each_row(kind, [&](LineTable& table, const Row& row, std::size_t run) {
+      if (row.line != line) return;
+      found.push_back({row.address, info_.path(table, row.file), line, row.column, run});
     });
     return found;
   }
@@ -158,7 +164,7 @@ class LineSearch {
       std::vector<Candidate> candidates;
     };
     std::map<std::string_view, Next> files;
-    each_row(RowKind::statements, [&](LineTable& table, const Row& row) {
+    each_row(RowKind::statements, [&](LineTable& table, const Row& row, std::size_t run) {
       const auto path = info_.path(table, row.file);
       Next& next = files[path];
       if (row.line < asked) {
@@ -166,8 +172,7 @@ class LineSearch {
         return;
       }
       if (next.line == 0 || row.line < next.line) next = {row.line, next.code_before, {}};
-      if (row.line == next.line)
-        next.candidates.push_back({.address = row.address, .file = path, .line = row.line, .column = row.column});
+      if (row.line == next.line) next.candidates.push_back({row.address, path, row.line, row.column, run});
     });
     std::vector<Candidate> nearest;
     for (const auto& [path, next] : files) {
@@ -182,8 +187,11 @@ class LineSearch {
   // A line belongs to one function of the source: where one of its instances says so, they all do.
   bool in_same_function(const std::vector<Candidate>& candidates, std::uint32_t asked) {
     std::string other;
+    std::set<std::pair<std::size_t, const void*>> entered;
     for (const auto& candidate : candidates) {
       const Owner owner = owner_of(candidate.address, candidate.file, candidate.line);
+      // What stands right behind code of the same line and the same function is where that code goes on.
+      if (owner.function && !entered.emplace(candidate.run, owner.die.addr).second) continue;
       // The line above a declaration's may be a part of it: its return type stands there in many a style.
       if (!owner.function || owner.declared_at <= asked + 1) return true;
       other = qualified_name(module_, owner.die);
@@ -206,8 +214,11 @@ class LineSearch {
 
   void collapse(const std::vector<Candidate>& candidates) {
     std::map<std::pair<const void*, std::size_t>, LineMatch> chosen;
+    std::set<std::pair<std::size_t, const void*>> entered;
     for (const auto& candidate : candidates) {
       const Owner owner = owner_of(candidate.address, candidate.file, candidate.line);
+      // What stands right behind code of the same line and the same function is where that code goes on.
+      if (owner.function && !entered.emplace(candidate.run, owner.die.addr).second) continue;
       LineMatch match{.address = candidate.address,
                       .file = candidate.file,
                       .line = {candidate.line},
