@@ -337,6 +337,9 @@ Result<void> Session::detach() {
   if (give_up_waiting()) return {};
   TL_TRY_VOID(require_debuggee());
   auto done = inferior_->detach();
+  // Each keeps itself alive with its pending read.
+  for (const auto& reader : readers_) reader->discard();
+  readers_.clear();
   end_debuggee();
   state_ = proto::RunState::none;
   process_.reset();

@@ -61,4 +61,8 @@ void OutputReader::drain_and_stop() {
   stream_.close(ignored);
 }
 
+void OutputReader::discard() {
+  sink_ = [](proto::OutputCategory, std::string) {};
+}
+
 }  // namespace trapline::session

@@ -20,6 +20,9 @@ class OutputReader : public std::enable_shared_from_this<OutputReader> {
   // Everything that is there now; after this nothing more comes. A child of the debuggee may hold the other end open
   // for ever.
   void drain_and_stop();
+  // Goes on reading for as long as the loop runs, for nobody: a program that was let go must not find its terminal gone
+  // (SIGHUP).
+  void discard();
 
  private:
   void read_next();
