@@ -50,6 +50,7 @@ class Lobby final : public Reception {
       if (!error) stop(fmt::format("signal {}", signal));
     });
     sessions_.start();
+    acceptors_.reserve(listeners_.size());  // handlers refer to them
     for (const auto& listener : listeners_) {
       acceptors_.emplace_back(loop_, ::fcntl(listener.fd(), F_DUPFD_CLOEXEC, 0));
       accept(listener, acceptors_.back());

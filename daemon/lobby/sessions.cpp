@@ -171,10 +171,29 @@ void Sessions::packet(SessionLink& link, std::string_view type, const rpc::Json&
   }
 }
 
+// Said goodbye before: the session is over, whatever its process still does. Else the guardian tells what happened.
+void Sessions::hung_up(SessionLink& link) {
+  const auto found = links_.find(link.process());
+  if (!link.leaving || found == links_.end()) return;
+  const auto kept = found->second;
+  links_.erase(found);
+  over_.emplace(kept->process(), kept);
+  log::info("lobby", "session {} (process {}) ended", kept->id(), kept->process().value);
+  close(*kept);
+}
+
+void Sessions::close(SessionLink& link) {
+  link.close();
+  std::error_code error;
+  std::filesystem::remove(setup_.folder / "sessions" / (link.id() + ".sock"), error);
+  if (setup_.closed) setup_.closed(link.info);
+}
+
 void Sessions::ended(Pid process, const std::vector<guard::Recovery>& recoveries) {
   Link link;
   if (spare_ != nullptr && spare_->process() == process) link = std::exchange(spare_, nullptr);
-  for (auto* table : {&links_, &ending_})
+  const bool was_over = over_.contains(process);
+  for (auto* table : {&links_, &ending_, &over_})
     if (const auto found = table->find(process); found != table->end()) {
       link = found->second;
       table->erase(found);
@@ -189,19 +208,17 @@ void Sessions::ended(Pid process, const std::vector<guard::Recovery>& recoveries
     ++counters_.crashed;
     log::error("lobby", "{}{}{}", who, how.empty() ? " died" : how,
                link->info.program.empty() ? "" : fmt::format("; it debugged {}", link->info.program));
-  } else {
+  } else if (!was_over) {
     log::info("lobby", "{} ended", who);
   }
   for (const auto& recovery : recoveries) {
     counters_.restored += recovery.restored;
     log::warn("lobby", "{}", recovery.report);
   }
-  link->close();
-  if (!id.empty()) {
-    std::error_code error;
-    std::filesystem::remove(setup_.folder / "sessions" / (id + ".sock"), error);
-    if (setup_.closed) setup_.closed(link->info);
-  }
+  if (!was_over && !id.empty())
+    close(*link);
+  else
+    link->close();
   check_shut_down();
 }
 
@@ -210,7 +227,8 @@ void Sessions::shut_down(std::function<void()> done) {
   shut_ = std::move(done);
   if (spare_ != nullptr) {
     spare_->close();
-    ending_.emplace(spare_->process(), std::exchange(spare_, nullptr));
+    ending_.emplace(spare_->process(), spare_);
+    spare_ = nullptr;
   }
   for (const auto& [process, link] : links_)
     if (const auto sent = link->send(rpc::house_packet("shutdown")); !sent)

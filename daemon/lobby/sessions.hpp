@@ -54,6 +54,8 @@ class Sessions {
 
   SessionLink::Handlers handlers();
   void packet(SessionLink& link, std::string_view type, const rpc::Json& content);
+  void hung_up(SessionLink& link);
+  void close(SessionLink& link);
   void ended(Pid process, const std::vector<guard::Recovery>& recoveries);
   void adopt_all();
   void spawn_spare();
@@ -67,7 +69,10 @@ class Sessions {
   Setup setup_;
   Link spare_;
   std::map<Pid, Link> links_;   // with a session, by process
-  std::map<Pid, Link> ending_;  // a former spare, or closed by us: only to be reaped
+  std::map<Pid, Link> ending_;  // a former spare: only to be reaped
+  // Sessions that are over. Their processes may stay, to keep the terminal of a program that was left running: nobody
+  // waits for them.
+  std::map<Pid, Link> over_;
   std::uint32_t last_id_ = 0;
   Counters counters_;
   asio::steady_timer limit_;

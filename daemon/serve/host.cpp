@@ -1,6 +1,8 @@
 #include "daemon/serve/host.hpp"
 
 #include <fmt/format.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <asio/post.hpp>
@@ -24,6 +26,7 @@ Host::Host(util::Fd channel, util::WireLog wire_log, MakeControl make_control)
       channel_(loop_, channel.release()),
       lobbies_(loop_),
       signals_(loop_, SIGTERM),
+      program_(loop_),
       report_timer_(loop_),
       let_go_limit_(loop_) {}
 
@@ -33,7 +36,7 @@ void Host::run() {
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGINT, SIG_IGN);  // ^C in the daemon's terminal is for the lobby, which tells us
   signals_.async_wait([this](const asio::error_code& error, int) {
-    if (!error) shut_down();
+    if (!error && stage_ != Stage::keeping) shut_down();
   });
   receive();
   loop_.run();
@@ -79,9 +82,15 @@ void Host::broadcast(const proto::Event& event) {
 
 void Host::event(const proto::Event& event) {
   broadcast(event);
-  if (const auto* stopped = std::get_if<proto::StoppedEvent>(&event))
-    answer_waiters(rpc::stop_answer(stopped->stop));
-  else if (const auto* exited = std::get_if<proto::ExitedEvent>(&event))
+  if (const auto* process = std::get_if<proto::ProcessEvent>(&event))
+    launched_ = process->process.start_method == proto::StartMethod::launch ? std::optional(process->process.pid)
+                                                                            : std::nullopt;
+  if (std::holds_alternative<proto::ExitedEvent>(event)) launched_.reset();
+  if (std::holds_alternative<proto::StoppedEvent>(event)) {
+    // The event may be of a stop that a client has ended meanwhile; who waits, waits for the next one then.
+    if (const auto now = control_->current_stop(); now && control_->state() == proto::RunState::stopped)
+      answer_waiters(rpc::stop_answer(*now));
+  } else if (const auto* exited = std::get_if<proto::ExitedEvent>(&event))
     answer_waiters(rpc::stop_answer(exited->status));
   else if (std::holds_alternative<proto::DetachedEvent>(event))
     answer_waiters(fail(Errc::process_gone, "the debuggee was detached and runs on; no stop will come"));
@@ -191,6 +200,11 @@ void Host::shut_down() {
 }
 
 void Host::finish() {
+  if (stage_ != Stage::ending && launched_) {
+    // SIGHUP would end a program whose terminal goes with us.
+    util::Fd program(static_cast<int>(::syscall(SYS_pidfd_open, launched_->value, 0)));
+    if (program) return keep_terminal(std::move(program));
+  }
   stage_ = Stage::ending;
   for (const auto& client : std::vector(clients_)) client->close_after_sending();
   subscription_.reset();
@@ -200,6 +214,16 @@ void Host::finish() {
     if (!lobby_socket_.empty()) std::filesystem::remove(lobby_socket_, ignored);
     loop_.stop();
   });
+}
+
+void Host::keep_terminal(util::Fd program) {
+  stage_ = Stage::keeping;
+  log::debug("serve", "session {} is over; process {} runs on", session_, launched_->value);
+  asio::error_code ignored;
+  channel_.close(ignored);
+  lobbies_.close(ignored);
+  program_.assign(program.release());
+  program_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const asio::error_code&) { loop_.stop(); });
 }
 
 std::map<std::string, double> Host::stats() {

@@ -59,7 +59,8 @@ class Host {
     spare,    // waits for work
     open,     // has clients
     leaving,  // has none; asked the lobby to be let go
-    ending    // shutting down
+    ending,   // shutting down
+    keeping   // over for everybody; keeps the terminal of a program that was left running
   };
 
   // The line to the lobby.
@@ -83,6 +84,7 @@ class Host {
   void leave();
   void shut_down();
   void finish();
+  void keep_terminal(util::Fd program);
 
   asio::io_context loop_{1};
   const os::TracerThread tracer_;
@@ -95,6 +97,8 @@ class Host {
   Stage stage_ = Stage::spare;
   std::string session_;
   bool detach_when_left_ = true;
+  std::optional<Pid> launched_;  // by us, and not seen to end
+  asio::posix::stream_descriptor program_;
 
   asio::steady_timer report_timer_;
   std::chrono::steady_clock::time_point reported_;

@@ -37,12 +37,12 @@ std::string read_file(const std::string& path);
 class Daemon {
  public:
   struct Setup {
-    std::vector<std::string> arguments;    // besides the unix socket
-    std::vector<std::string> environment;  // "A=B", on top of ours
-    bool unix_socket = true;               // listen on socket()
-    std::size_t listeners = 1;             // lines to wait for
-    std::function<void()> in_child;        // runs between fork and exec
-    bool starts = true;                    // false: it is expected to refuse; see wait_exit()
+    std::vector<std::string> arguments{};    // besides the unix socket
+    std::vector<std::string> environment{};  // "A=B", on top of ours
+    bool unix_socket = true;                 // listen on socket()
+    std::size_t listeners = 1;               // lines to wait for
+    std::function<void()> in_child{};        // runs between fork and exec
+    bool starts = true;                      // false: it is expected to refuse; see wait_exit()
   };
   Daemon() : Daemon(Setup{}) {}
   explicit Daemon(Setup setup);
