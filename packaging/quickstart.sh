@@ -43,7 +43,7 @@ echo "\$ trapline run -- $sample"
 timeout 60 "$build/client/trapline" --socket "unix:$folder/socket" run -- "$sample" <<'COMMANDS'
 break price_of if order.quantity >= 10
 run
-backtrace
+backtrace 3
 info locals
 print order
 next

@@ -96,7 +96,7 @@ if [ -n "$needs_main" ]; then
       bash tests/real/build.sh || echo "  real programs: not built, their cases will say so"
     fi
     for suite in $suites_in_build; do wants "$suite" && run_suite "$main_build" "$suite" "$suite"; done
-    wants foreign && run_script foreign bash tests/dap/foreign/run.sh "$main_build"
+    wants foreign && run_script foreign timeout -k 10 600 bash tests/dap/foreign/run.sh "$main_build"
   else
     failed_step build
   fi

@@ -65,6 +65,7 @@ const ticking = spawn(target, { stdio: ["ignore", "pipe", "inherit"] });
 try {
   await step("the extension is there", async () => {
     assert.ok(code.extensions.includes("trapline.trapline"), code.extensions.join(" "));
+    await code.knows("trapline: Attach to Process");
     await code.open("orders.cpp");
   });
   await step("F9 sets a breakpoint", async () => {

@@ -116,6 +116,23 @@ export class VsCode {
     await this.quickInput("Control+G", `:${line}`);
     await this.press("Enter");
     await this.page.waitForSelector(`.line-numbers.active-line-number:has-text("${line}")`);
+    // The line is shown while the box is still open; a key goes to the editor only after it.
+    await this.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
+    await this.page.locator(".editor-instance .monaco-editor.focused").waitFor();
+  }
+
+  // Extensions come after the window. All that one contributes is registered at once, and its commands can be seen.
+  async knows(command) {
+    await this.quickInput("F1", ">");
+    const box = this.page.locator(".quick-input-widget:visible input.input");
+    const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: command }).first();
+    await this.until(`the command ${command}`, async () => {
+      await box.fill(">");
+      await box.fill(`>${command}`);
+      return row.waitFor({ timeout: 1000 }).then(() => true, () => false);
+    }, 60_000);
+    await this.press("Escape");
+    await this.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
   }
 
   async command(name) {
@@ -146,18 +163,24 @@ export class VsCode {
     return frames[0].line;
   }
 
+  // The frames from the selected one outwards, as the list shows them (the order of its rows in the page is another).
   async callStack() {
-    return this.page.locator(".debug-call-stack .monaco-list-row .stack-frame").evaluateAll((rows) =>
-      rows.map((row) => ({
-        name: row.querySelector(".label")?.textContent ?? "",
-        file: row.querySelector(".file-name")?.textContent ?? "",
-        line: Number((row.querySelector(".line-number")?.textContent ?? "").split(":")[0]),
-      })),
-    );
-  }
-
-  rowOfVariables(name) {
-    return this.page.locator(".debug-variables .monaco-list-row").filter({ has: this.page.locator(`.name:text-matches("^${name} ?:?$")`) });
+    return this.page.locator(".debug-call-stack .monaco-list-row").evaluateAll((rows) => {
+      rows.sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top);
+      const selected = rows.findIndex((row) => row.classList.contains("selected"));
+      const frames = [];
+      for (const row of rows.slice(Math.max(selected, 0))) {
+        const frame = row.querySelector(".stack-frame");
+        if (frame === null && frames.length > 0) break; // the next thread
+        if (frame === null) continue;
+        frames.push({
+          name: frame.querySelector(".label")?.textContent ?? "",
+          file: frame.querySelector(".file-name")?.textContent ?? "",
+          line: Number((frame.querySelector(".line-number")?.textContent ?? "").split(":")[0]),
+        });
+      }
+      return frames;
+    });
   }
 
   async expandScope(name) {
@@ -183,13 +206,14 @@ export class VsCode {
           row.querySelector(".value")?.textContent ?? "",
         ]),
       );
-      return all.length > 0 ? Object.fromEntries(all.reverse()) : undefined;
+      return all.length > 0 ? Object.fromEntries(all) : undefined;
     });
   }
 
   // Types into the debug console and gives the text of its last lines.
   async evaluate(expression) {
     await this.command("Debug Console: Focus on Debug Console View");
+    await this.page.locator(".repl-input-wrapper .monaco-editor.focused").waitFor();
     await this.page.keyboard.type(expression);
     await this.press("Enter");
     const rows = this.page.locator(".repl .monaco-list-row");

@@ -2,9 +2,9 @@
 # trapline's adapter, driven by npm's @vscode/debugadapter-testsupport; every message that it sends is checked against
 # the protocol's own types (npm's @vscode/debugprotocol).
 #
-#   tests/dap/foreign/run.sh BUILD_DIR [--grep TEXT]
+#   tests/dap/foreign/run.sh BUILD_DIR [--grep TEXT | --bail]
 set -eu
-build=$(cd "${1:?usage: run.sh BUILD_DIR [--grep TEXT]}" && pwd)
+build=$(cd "${1:?usage: run.sh BUILD_DIR [--grep TEXT | --bail]}" && pwd)
 shift
 cd "$(dirname "$0")"
 export TRAPLINED=${TRAPLINED:-$build/daemon/traplined} FIXTURES=$build/foreign

@@ -40,7 +40,13 @@ class Client extends DebugClient {
   // The whole response, whether it is a success or not.
   request(command, args, timeout = patience) {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no answer to ${command} after ${timeout} ms`)), timeout);
+      const give = (why) => {
+        clearTimeout(timer);
+        reject(new Error(`no answer to ${command}: ${why}`));
+      };
+      const timer = setTimeout(() => give(`after ${timeout} ms`), timeout);
+      if (this.closed) return give("the connection is closed");
+      (this.giveUps ??= []).push(() => give("the connection was closed"));
       this.doSend(command, args, (response) => {
         clearTimeout(timer);
         resolve(response);
