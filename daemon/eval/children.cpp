@@ -134,7 +134,16 @@ Child member_child(const FrameView& frame, const Listed& parent, const Member& m
     if (named) child.evaluate_name = arrow ? fmt::format("(*{})", operand(expression)) : std::string(expression);
     return child;
   }
-  if (named) child.evaluate_name = operand(expression) + (arrow ? "->" : ".") + member.name;
+  if (!named) return child;
+  const bool plain =
+      std::ranges::all_of(member.name, [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c >= 0x80; });
+  if (plain) {
+    child.evaluate_name = operand(expression) + (arrow ? "->" : ".") + member.name;
+  } else {
+    // _vptr.Base: no name that an expression could hold.
+    child.evaluate_name = fmt::format("*({})((char*)&{}{} + {})", member.type->pointer_to()->name(), arrow ? "*" : "",
+                                      operand(expression), member.offset);
+  }
   return child;
 }
 

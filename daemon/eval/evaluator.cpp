@@ -20,6 +20,7 @@ std::vector<Variable> values_of(const FrameView& frame, const std::vector<sym::V
   std::vector<Variable> out;
   out.reserve(variables.size());
   for (const sym::Variable& variable : variables) {
+    if (variable.name.empty()) continue;  // a parameter that nobody names, a bound that the compiler keeps
     Variable each;
     each.name = variable.name;
     each.value = variable_value(frame, variable.die, variable.type, variable.gone);

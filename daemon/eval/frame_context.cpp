@@ -213,6 +213,16 @@ Value from_location(const sym::Location& location, const FrameContext& context, 
   return value;
 }
 
+// int[n] at this moment is int[5].
+const Type* measured(const FrameView& view, const Type* array, int depth) {
+  const Type* plain = array->strip();
+  if (plain->kind() != TypeKind::array || depth > 8) return array;
+  const Type* element = measured(view, plain->target(), depth + 1);
+  const auto count = count_of(view, plain);
+  return element == plain->target() && plain->count() ? array
+                                                      : element->array_of(count ? std::optional(*count) : std::nullopt);
+}
+
 }  // namespace
 
 Value variable_value(const FrameView& view, sym::DieRef die, const Type* type, bool gone) {
@@ -232,7 +242,7 @@ Value variable_value(const FrameView& view, sym::DieRef die, const Type* type, b
   const Type* whole = type->strip();
   if (whole->kind() == TypeKind::record) whole = whole->complete();
   Value value = from_location(*location, context, type->size() ? type : whole);
-  value.type = type;
+  value.type = whole->dynamic_count() ? measured(view, whole, 0) : type;
   return value;
 }
 

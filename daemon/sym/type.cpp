@@ -276,9 +276,11 @@ std::string declare(const Type* type, std::string inner, int depth) {
     case TypeKind::function_member_pointer: {
       const std::string declarator = "(" + type->containing_record()->name() + "::*" + inner + ")";
       const auto parameters = target->parameters();
-      const bool on_const = !parameters.empty() && parameters[0].artificial && parameters[0].type->strip()->target() != nullptr &&
+      const bool on_const = !parameters.empty() && parameters[0].artificial &&
+                            parameters[0].type->strip()->target() != nullptr &&
                             parameters[0].type->strip()->target()->is_const();
-      return declare(target->target(), declarator + parameter_list(target, depth, true) + (on_const ? " const" : ""), depth + 1);
+      return declare(target->target(), declarator + parameter_list(target, depth, true) + (on_const ? " const" : ""),
+                     depth + 1);
     }
     case TypeKind::array:
       if (type->vector()) break;
@@ -310,7 +312,10 @@ const std::string& Type::name() const {
                                        : parts_->key == RecordKey::union_    ? "union"
                                        : parts_->key == RecordKey::class_    ? "class"
                                                                              : "struct";
-      if (parts_->tag_name.empty())
+      // A stand-in for a type unit's type has the signature only.
+      if (parts_->tag_name.empty() && parts_->declaration && complete() != this)
+        parts_->name = complete()->name();
+      else if (parts_->tag_name.empty())
         parts_->name = std::string(keyword) + " {...}";
       else if (!parts_->cplusplus)
         parts_->name = std::string(keyword) + " " + parts_->tag_name;
@@ -339,6 +344,7 @@ const std::string& Type::name() const {
 
 std::string Type::short_name() const {
   parts_->read_basics();
+  if (parts_->tag_name.empty() && parts_->declaration && complete() != this) return complete()->short_name();
   return parts_->tag_name.empty() ? name() : parts_->tag_name;
 }
 

@@ -63,7 +63,7 @@ struct Type::Parts {
   void read_function(const void* die);
 };
 
-class NameIndex;
+class ScopeNames;
 
 struct ModuleIdentity {
   ModuleId id;
@@ -91,7 +91,7 @@ struct ModuleMemo {
   };
   ModuleIdentity identity;
   std::unordered_map<Key, std::unique_ptr<Type>, Hash> types;
-  std::shared_ptr<NameIndex> names;
+  std::shared_ptr<ScopeNames> names;
 };
 ModuleMemo& memo_of(const Module& module);
 

@@ -199,7 +199,8 @@ void Type::Parts::read_basics() {
     if (const auto bits = unsigned_value(it, DW_AT_bit_size)) byte_size = (*bits + 7) / 8;
   alignment = unsigned_value(it, DW_AT_alignment).value_or(0);
   if (!std::has_single_bit(alignment)) alignment = 0;
-  declaration = flag(it, DW_AT_declaration);
+  // Its own: the definition in a type unit completes a declaration (DW_AT_specification), and is none.
+  declaration = has_own(it, DW_AT_declaration);
   if (kind != TypeKind::base && kind != TypeKind::record) target = type_of_die(*die.module, it);
   switch (kind) {
     case TypeKind::base:

@@ -46,10 +46,15 @@ UnitNames::UnitNames(const ElfModule& module, const Dwarf_Die& unit) {
   by_name_.resize(entries_.size());
   std::iota(by_name_.begin(), by_name_.end(), 0U);
   by_die_ = by_name_;
-  std::stable_sort(by_name_.begin(), by_name_.end(),
-                   [&](std::uint32_t a, std::uint32_t b) { return entries_[a].name < entries_[b].name; });
   std::stable_sort(by_die_.begin(), by_die_.end(),
                    [&](std::uint32_t a, std::uint32_t b) { return die_less(entries_[a].die, entries_[b].die); });
+  // An abstract instance may itself complete a declaration: the list is short, and two rounds follow such chains.
+  for (int round = 0; round < 2; ++round)
+    for (const auto& [entry, declaration] : completions_)
+      if (const auto found = find(declaration)) entries_[entry].parent = entries_[*found].parent;
+  completions_.clear();
+  std::stable_sort(by_name_.begin(), by_name_.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return entries_[a].name < entries_[b].name; });
   for (std::uint32_t i = 0; i < entries_.size(); ++i)
     if (!before_arguments(entries_[i].name).empty()) by_template_.push_back(i);
   std::stable_sort(by_template_.begin(), by_template_.end(), [&](std::uint32_t a, std::uint32_t b) {
@@ -104,22 +109,10 @@ void UnitNames::add(const ElfModule& module, const Dwarf_Die& die, int tag, std:
   entry.transparent = (tag == DW_TAG_namespace && (entry.name.empty() || flag(die, DW_AT_export_symbols))) ||
                       (tag == DW_TAG_enumeration_type && !flag(die, DW_AT_enum_class)) ||
                       (entry.name.empty() && has_scope(tag));
-  if (tag == DW_TAG_subprogram || tag == DW_TAG_variable) {
-    auto completes = referenced(die, DW_AT_specification);
-    if (!completes) completes = referenced(die, DW_AT_abstract_origin);
-    for (int hops = 0; completes && hops < max_reference_chain; ++hops) {
-      const DieRef other = make_ref(module, *completes);
-      // The declaration stands in the class or namespace, mostly before; entries_ is still in order of the walk.
-      const auto found = std::lower_bound(entries_.begin(), entries_.end(), other,
-                                          [](const NameEntry& a, const DieRef& b) { return die_less(a.die, b); });
-      if (found != entries_.end() && found->die == other) {
-        entry.parent = found->parent;
-        break;
-      }
-      auto next = referenced(*completes, DW_AT_specification);
-      completes = next;
-    }
-  }
+  // A definition belongs where its declaration stands, which may come later in the unit.
+  auto completes = referenced(die, DW_AT_specification);
+  if (!completes && tag == DW_TAG_subprogram) completes = referenced(die, DW_AT_abstract_origin);
+  if (completes) completions_.emplace_back(static_cast<std::uint32_t>(entries_.size()), make_ref(module, *completes));
   const auto index = static_cast<std::uint32_t>(entries_.size());
   if (entry.name.empty() && !has_scope(tag)) return;
   entries_.push_back(std::move(entry));
@@ -159,7 +152,7 @@ std::vector<std::string> UnitNames::path_of(std::uint32_t entry) const {
 
 // ---- all units of a module
 
-NameIndex::NameIndex(const ElfModule& module) : module_(module) {
+ScopeNames::ScopeNames(const ElfModule& module) : module_(module) {
   const auto add_units = [&](Dwarf* dwarf) {
     Dwarf_CU* unit = nullptr;
     Dwarf_Die die, split;
@@ -176,7 +169,7 @@ NameIndex::NameIndex(const ElfModule& module) : module_(module) {
   names_.resize(units_.size());
 }
 
-const UnitNames& NameIndex::unit(std::size_t n) {
+const UnitNames& ScopeNames::unit(std::size_t n) {
   if (!names_[n]) {
     const auto die = open_die(units_[n]);
     names_[n] = std::make_unique<UnitNames>(module_, die ? *die : Dwarf_Die{});
@@ -184,7 +177,7 @@ const UnitNames& NameIndex::unit(std::size_t n) {
   return *names_[n];
 }
 
-const UnitNames& NameIndex::unit_of(const DieRef& ref) {
+const UnitNames& ScopeNames::unit_of(const DieRef& ref) {
   if (const auto die = open_die(ref)) {
     Dwarf_Die copy = *die, unit_die;
     if (dwarf_diecu(&copy, &unit_die, nullptr, nullptr) != nullptr) {
@@ -197,9 +190,9 @@ const UnitNames& NameIndex::unit_of(const DieRef& ref) {
   return *empty_;
 }
 
-NameIndex& names_of(const Module& module) {
+ScopeNames& names_of(const Module& module) {
   ModuleMemo& memo = memo_of(module);
-  if (!memo.names) memo.names = std::make_shared<NameIndex>(elf_module(module));
+  if (!memo.names) memo.names = std::make_shared<ScopeNames>(elf_module(module));
   return *memo.names;
 }
 
@@ -210,7 +203,7 @@ DieRef find_definition(const Module& where, const DieRef& declaration, const Mod
   const NameEntry& wanted = home.entries()[*entry];
   if (wanted.name.empty()) return {};
   const std::vector<std::string> path = home.path_of(*entry);
-  NameIndex& index = names_of(where);
+  ScopeNames& index = names_of(where);
   for (std::size_t n = 0; n < index.unit_count(); ++n) {
     const UnitNames& unit = index.unit(n);
     for (const std::uint32_t i : unit.named(wanted.name)) {

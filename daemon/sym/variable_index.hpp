@@ -51,11 +51,12 @@ class UnitNames {
   std::vector<std::uint32_t> by_template_;
   std::vector<std::uint32_t> by_die_;
   std::vector<DieRef> imported_units_;
+  std::vector<std::pair<std::uint32_t, DieRef>> completions_;  // while it is read
 };
 
-class NameIndex {
+class ScopeNames {
  public:
-  explicit NameIndex(const ElfModule& module);
+  explicit ScopeNames(const ElfModule& module);
   const UnitNames& unit_of(const DieRef& die);
   std::size_t unit_count() const { return units_.size(); }
   const UnitNames& unit(std::size_t n);
@@ -68,7 +69,7 @@ class NameIndex {
   std::unique_ptr<UnitNames> empty_;
 };
 
-NameIndex& names_of(const Module& module);
+ScopeNames& names_of(const Module& module);
 // A definition in `where` of the same kind and qualified name as `declaration` of module `from`.
 DieRef find_definition(const Module& where, const DieRef& declaration, const Module& from);
 bool is_type_tag(int tag);

@@ -320,7 +320,7 @@ std::vector<Symbol> Lookup::in_all_units() {
   std::vector<Symbol> declared;
   for (const Module* module : from_.modules) {
     if (!module->has_debug_info()) continue;
-    NameIndex& index = names_of(*module);
+    ScopeNames& index = names_of(*module);
     std::vector<Symbol> functions;
     for (std::size_t n = 0; n < index.unit_count(); ++n) {
       const UnitNames& unit = index.unit(n);
@@ -372,7 +372,7 @@ std::vector<Symbol> Lookup::in_function() {
 std::vector<Symbol> Lookup::in_file() {
   for (const Module* module : from_.modules) {
     if (!module->has_debug_info()) continue;
-    NameIndex& index = names_of(*module);
+    ScopeNames& index = names_of(*module);
     for (std::size_t n = 0; n < index.unit_count(); ++n) {
       const UnitNames& unit = index.unit(n);
       const auto found = in_unit(unit, name_.parts);
@@ -419,7 +419,7 @@ std::optional<Symbol> static_member(const Type* record, const Member& member, st
     if (module != member.die.module) order.push_back(module);
   for (const Module* module : order) {
     if (path.empty() || !module->has_debug_info()) continue;
-    NameIndex& index = names_of(*module);
+    ScopeNames& index = names_of(*module);
     for (std::size_t n = 0; n < index.unit_count(); ++n)
       for (const Symbol& found : in_unit(index.unit(n), path))
         if (found.kind == Symbol::Kind::variable && !found.declaration) return found;

@@ -19,7 +19,6 @@ TEST_CASE("a malformed expression is answered with what is wrong and where") {
   CHECK(world.problem("1 # 2") == "`#` has no meaning in an expression at column 3");
   CHECK(world.problem("$") == "`$` needs the name of a register at column 2");
   CHECK(world.problem("$nonsense") == "no register `$nonsense`");
-  CHECK(world.problem("(unsigned float)1") == "`float` takes no other words" );
   CHECK(world.problem("0x") == "a number without digits at column 3");
   CHECK(world.problem("1e5.5") != "");
 }
