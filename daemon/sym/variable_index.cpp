@@ -112,9 +112,9 @@ void UnitNames::add(const ElfModule& module, const Dwarf_Die& die, int tag, std:
   // A definition belongs where its declaration stands, which may come later in the unit.
   auto completes = referenced(die, DW_AT_specification);
   if (!completes && tag == DW_TAG_subprogram) completes = referenced(die, DW_AT_abstract_origin);
-  if (completes) completions_.emplace_back(static_cast<std::uint32_t>(entries_.size()), make_ref(module, *completes));
   const auto index = static_cast<std::uint32_t>(entries_.size());
   if (entry.name.empty() && !has_scope(tag)) return;
+  if (completes) completions_.emplace_back(index, make_ref(module, *completes));
   entries_.push_back(std::move(entry));
   if (has_scope(tag)) walk(module, die, index, depth + 1);
 }
