@@ -59,7 +59,8 @@ Result<void> Guardian::watch(Pid session) {
   if (!pidfd && errno == ESRCH) return fail(Errc::no_process, fmt::format("process {} is gone", session.value));
   if (!pidfd) return fail(Errc::os, fmt::format("pidfd_open {}: {}", session.value, strerror(errno)), errno);
   const std::scoped_lock guard(lock_);
-  epoll_event event{.events = EPOLLIN, .data = {.u64 = static_cast<std::uint64_t>(session.value)}};
+  // One shot: this thread runs at real-time priority, and an event that came again and again would take the machine.
+  epoll_event event{.events = EPOLLIN | EPOLLONESHOT, .data = {.u64 = static_cast<std::uint64_t>(session.value)}};
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pidfd.get(), &event) != 0)
     return fail(Errc::os, fmt::format("epoll_ctl: {}", strerror(errno)), errno);
   watched_.insert_or_assign(session.value, std::move(pidfd));
@@ -78,7 +79,11 @@ void Guardian::run() {
     auto recoveries = guard::recover_all(journals_, session);
     {
       const std::scoped_lock guard(lock_);
-      watched_.erase(session.value);  // closing it takes it out of the epoll set
+      if (const auto watched = watched_.find(session.value); watched != watched_.end()) {
+        // Closing alone would not do: a process that is being spawned right now may hold a copy until its exec.
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched->second.get(), nullptr);
+        watched_.erase(watched);
+      }
     }
     asio::post(loop_, [this, session, done = std::move(recoveries)]() mutable { ended_(session, std::move(done)); });
   }
