@@ -128,25 +128,21 @@ void Inferior::Impl::on_thread_exit(Thread& thread) {
   thread.exiting = true;
   const auto tid = thread.tid;
   const bool stepped = stepper_.active() && stepper_.thread() == tid;
-  const bool sole = only_ == tid;
+  // A step (or the only thread that was let go) has no end any more: somebody else has to be shown, who stands where
+  // this thread's end was not yet to be seen (a join). In an exit_group the others are dying too, and the exit is the
+  // news.
+  const bool ends_the_run = !held_back() && (stepped || only_ == tid) && living() > 0;
+  if (ends_the_run && !stop_all()) return;
   thread.standing = Standing::running;
   if (!os::resume(tracer_, tid, 0)) vanish(thread);
   if (tid.value != pid_.value || living() > 0) gone(tid);
-  if (held_back() || (!stepped && !sole)) return;
-  // The step (or the only thread that was let go) has no end any more. In an exit_group the others are dying too, and
-  // the exit is the news; else somebody has to be shown.
-  if (living() == 0) return;
-  stopping_ = true;
-  const bool lives = stop_all();
-  stopping_ = false;
-  if (!lives || living() == 0) {
-    if (lives && stepper_.active()) stepper_.end();
-    return;
-  }
+  if (!ends_the_run) return;
   const auto next =
       std::ranges::find_if(threads_, [](const auto& t) { return t.second.stopped() && !t.second.exiting; });
-  if (next == threads_.end()) return;
-  stop_for_user({.cause = StopCause::interrupted, .thread = next->first, .pc = {}, .owners = {}});
+  if (next != threads_.end())
+    stop_for_user({.cause = StopCause::interrupted, .thread = next->first, .pc = {}, .owners = {}});
+  else if (stepper_.active())
+    stepper_.end();
 }
 
 void Inferior::Impl::gone(Tid tid) {
