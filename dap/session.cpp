@@ -136,7 +136,8 @@ void Session::on_closed(Others others) {
   if (!process || state == proto::RunState::none || state == proto::RunState::exited) return;
   const bool launched_here = !starter_.joined() && process->start_method == proto::StartMethod::launch;
   // Whoever is gone cannot be told of a failure; the debuggee's end is reported to the log by the Control itself.
-  if (launched_here && !starter_.request().launch.detach_on_error)
+  // One that was never let go from its first instruction has nothing to go on with.
+  if (launched_here && (state == proto::RunState::held || !starter_.request().launch.detach_on_error))
     static_cast<void>(control_.kill());
   else
     static_cast<void>(control_.detach());

@@ -52,10 +52,7 @@ void Sessions::start() {
 SessionLink::Handlers Sessions::handlers() {
   return {.packet = [this](SessionLink& link, std::string_view type,
                            const rpc::Json& content) { packet(link, type, content); },
-          .hung_up =
-              [](SessionLink& link) {
-                log::debug("lobby", "session process {} closed its channel", link.process().value);
-              }};
+          .hung_up = [this](SessionLink& link) { hung_up(link); }};
 }
 
 void Sessions::adopt_all() {

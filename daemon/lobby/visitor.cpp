@@ -384,7 +384,8 @@ void Visitor::refuse(const Error& error) {
   gone_ = true;
   patience_.cancel();
   log::info("lobby", "{}: refused: {}", about_.name, error.message);
-  if (reader_ && protocol_ == wire::Protocol::dap)
+  // Before a first body could tell, headers mean an editor: JSON-RPC's users write lines.
+  if (reader_ ? protocol_ == wire::Protocol::dap : framing_ == wire::Framing::headers)
     dap_send(proto::dap::event_envelope(
         proto::dap::OutputBody::event,
         proto::dap::OutputBody{

@@ -360,6 +360,7 @@ Result<void> Session::terminate() {
   if (!number)
     return fail_hint(Errc::bad_request, fmt::format("gracefulShutdown: `{}` is no signal", name),
                      "write SIGTERM, SIGINT ...");
+  graceful_signal_ = *number;
   TL_TRY_VOID(inferior_->send_signal(*number));
   if (state_ != proto::RunState::running) return resume({});
   return {};
@@ -377,6 +378,7 @@ void Session::end_debuggee() {
   main_site_.reset();
   stop_.reset();
   temporary_hit_.clear();
+  graceful_signal_ = 0;
   breakpoints_.unbind_all();
 }
 

@@ -90,19 +90,25 @@ Result<void> Session::run_to(Tid thread, const proto::BreakpointPlace& place) {
   return inferior_->run_to(thread, targets);
 }
 
-bool Session::user_code(const std::string& file, const std::string& function) const {
+bool Session::user_code(const std::string& file, const std::string& function, std::optional<ModuleId> module) const {
   if (file.empty()) return false;
   if (std::ranges::any_of(options_.skip_files, [&](const auto& glob) { return matches_glob(glob, file); }))
     return false;
   if (std::ranges::any_of(options_.skip_functions, [&](const auto& glob) { return matches_glob(glob, function); }))
     return false;
-  return !options_.just_my_code ||
-         !(file.starts_with("/usr/include/") || file.starts_with("/usr/lib/") || function.starts_with("std::"));
+  if (!options_.just_my_code) return true;
+  if (file.starts_with("/usr/include/") || file.starts_with("/usr/lib/") || function.starts_with("std::")) return false;
+  // A system library with debug information, whose sources are not here: nobody wants to step through libc blind.
+  const auto* mapped = module ? modules_->find(*module) : nullptr;
+  const bool of_the_system =
+      mapped != nullptr && (mapped->path.starts_with("/usr/lib") || mapped->path.starts_with("/lib"));
+  std::error_code ignored;
+  return !of_the_system || std::filesystem::exists(file, ignored);
 }
 
 bool Session::step_skips(LoadAddr pc) const {
   const auto place = modules_->place(pc);
-  return place && place->has_line_info && !user_code(sources_.to_local(place->file), place->function);
+  return place && place->has_line_info && !user_code(sources_.to_local(place->file), place->function, place->module);
 }
 
 Result<std::vector<proto::ThreadInfo>> Session::threads() {
@@ -129,7 +135,7 @@ proto::FrameInfo Session::describe(const stack::Frame& frame, FramePlace place) 
                         .kind = kind_of(frame.kind),
                         .user_code = true};
   if (info.function.empty()) info.function = "??";
-  info.user_code = user_code(info.file, info.function);
+  info.user_code = user_code(info.file, info.function, info.module);
   return info;
 }
 

@@ -128,7 +128,7 @@ class Session final : public proto::Control, private run::Observer {
   proto::Stop describe_stop(const run::StopReport& report);
   void fill_place(proto::Stop& stop);
   proto::FrameInfo describe(const stack::Frame& frame, FramePlace place);
-  bool user_code(const std::string& file, const std::string& function) const;
+  bool user_code(const std::string& file, const std::string& function, std::optional<ModuleId> module) const;
   bool step_skips(LoadAddr pc) const;
   proto::ValueInfo describe(const eval::FrameView& view, FramePlace place, std::string name, std::string expression,
                             const eval::Value& value, const eval::Options& options);
@@ -159,6 +159,7 @@ class Session final : public proto::Control, private run::Observer {
   std::optional<proto::LaunchSpec> launched_;
   bool stop_on_start_ = false;  // start() reports the stop instead of running on
   bool no_debug_ = false;
+  int graceful_signal_ = 0;  // ours, sent by terminate(): it is no news that the program gets it
   std::function<void()> after_exit_;
   std::function<void(const Error&)> give_up_;  // a launch or attach that still waits (terminal, waitFor)
 

@@ -117,6 +117,7 @@ run::SiteVerdict Session::at_site(Tid thread, LoadAddr pc, std::span<const trap:
 }
 
 run::SignalVerdict Session::on_signal(Tid thread, const siginfo_t& info) {
+  if (info.si_signo == graceful_signal_) return {.stop = false, .pass = true};
   const auto policy = signals_.of(info.si_signo);
   bool pass = policy.pass;
   // A trap instruction of the program's own with nobody to handle it is a breakpoint written in the source: `continue`

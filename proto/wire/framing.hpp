@@ -2,6 +2,7 @@
 // Bytes in, messages out: Content-Length framing (DAP, JSON-RPC) and one message a line (JSON-RPC for `nc` and shells).
 //
 // Thread: an object belongs to one thread. Nothing here blocks, and nothing here knows a socket.
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
@@ -106,6 +107,13 @@ std::string frame_body(std::string_view body);  // a frame around text that is J
 std::string encode_frame(const nlohmann::json& message);
 std::string encode_line(const nlohmann::json& message);
 std::string encode_as(Framing framing, const nlohmann::json& message);
+// Text would turn into a JSON string without a word: frame_body() is for text that is JSON already.
+template <std::convertible_to<std::string_view> Text>
+std::string encode(const Text&) = delete;
+template <std::convertible_to<std::string_view> Text>
+std::string encode_frame(const Text&) = delete;
+template <std::convertible_to<std::string_view> Text>
+std::string encode_line(const Text&) = delete;
 
 // At most 40 bytes of `text`, printable, for error messages.
 std::string excerpt(std::string_view text);

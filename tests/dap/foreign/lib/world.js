@@ -37,10 +37,10 @@ exports.test = (name, body) =>
       trouble = error;
     }
     const complaints = await tidy();
-    if (trouble !== undefined || daemon.end !== undefined) console.log(daemon.logTail());
+    if (trouble !== undefined || daemon?.end !== undefined) console.log(daemon?.logTail());
     if (trouble !== undefined) throw trouble;
     assert.deepEqual(complaints, [], "messages that break the protocol");
-    assert.equal(daemon.end, undefined, "the daemon ended");
+    assert.equal(daemon?.end, undefined, "the daemon ended");
   });
 
 async function tidy() {
