@@ -27,7 +27,10 @@ Result<void> Inferior::Impl::detach() {
   if (!attached_ || !alive_) return {};
   running_ = false;
   only_.reset();
-  if (!stop_all()) return {};
+  if (!stop_all()) {
+    see_it_end();
+    return {};
+  }
   if (stepper_.active()) stepper_.end();
   release_early();
   const auto guests = stop_guests();
@@ -73,9 +76,22 @@ void Inferior::Impl::let_thread_go(Thread& thread) {
     }
   }
   if (!thread.stopped()) return;
-  if (auto gone = os::detach(tracer_, thread.tid, signal); !gone && gone.error().code != Errc::thread_gone)
-    log::warn("run", "{}", gone.error().message);
+  const auto left = os::detach(tracer_, thread.tid, signal);
+  // Killed in this very moment: it is ours still, and stops once more on its way out. wait_for_stragglers() sees to it.
+  if (!left && left.error().code == Errc::thread_gone) {
+    thread.standing = Standing::running;
+    return;
+  }
+  if (!left) log::warn("run", "{}", left.error().message);
   thread.standing = Standing::vanishing;
+}
+
+// A process that is dying cannot be left: nobody but its tracer lets it through its exit stops.
+void Inferior::Impl::see_it_end() {
+  Patience patience(straggler_bound);
+  do {
+    pump();
+  } while (alive_ && patience.pause());
 }
 
 // Threads that were not stopped: asleep in the kernel, exiting, or vfork parents whose guests were just let go.

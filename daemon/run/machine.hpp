@@ -141,6 +141,7 @@ struct Inferior::Impl final : StepHost {
   void let_thread_go(Thread& thread);
   void unmap_slots();
   void wait_for_stragglers();
+  void see_it_end();
 
   // ---- guests.cpp: children that share our address space (vfork), kept only until they leave it
   void adopt_child(Tid maker, Pid child, bool vfork);

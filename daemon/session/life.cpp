@@ -337,6 +337,7 @@ Result<void> Session::detach() {
   if (give_up_waiting()) return {};
   TL_TRY_VOID(require_debuggee());
   auto done = inferior_->detach();
+  if (exit_) return done;  // it ended while we were leaving: exited() tells of it
   // Each keeps itself alive with its pending read.
   for (const auto& reader : readers_) reader->discard();
   readers_.clear();

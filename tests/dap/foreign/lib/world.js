@@ -72,6 +72,7 @@ function killQuietly(pid) {
 exports.daemon = () => daemon;
 
 exports.connect = async (address) => {
+  if (address === undefined && daemon === undefined) daemon = await Daemon.start(process.env.TRAPLINED);
   const client = await Client.connect(address ?? daemon.socket);
   clients.push(client);
   return client;
