@@ -40,7 +40,7 @@ Result<void> Inferior::Impl::detach() {
   free_guests(guests);
   unmap_slots();
   pins_.release_all();
-  for (auto& [tid, thread] : threads_) let_thread_go(thread);
+  std::erase_if(threads_, [&](auto& entry) { return let_thread_go(entry.second); });
   wait_for_stragglers();
   std::vector<Tid> left;
   for (const auto& [tid, thread] : threads_) left.push_back(tid);
@@ -59,8 +59,9 @@ Result<void> Inferior::Impl::detach() {
   return {};
 }
 
-void Inferior::Impl::let_thread_go(Thread& thread) {
-  if (!thread.stopped()) return;
+// False: it is still ours.
+bool Inferior::Impl::let_thread_go(Thread& thread) {
+  if (!thread.stopped()) return false;
   int signal = 0;
   if (thread.kind == StopKind::signal) {
     signal = thread.deliver;
@@ -75,15 +76,12 @@ void Inferior::Impl::let_thread_go(Thread& thread) {
       static_cast<void>(set_general(thread, registers));
     }
   }
-  if (!thread.stopped()) return;
+  if (!thread.stopped()) return false;
   const auto left = os::detach(tracer_, thread.tid, signal);
-  // Killed in this very moment: it is ours still, and stops once more on its way out. wait_for_stragglers() sees to it.
-  if (!left && left.error().code == Errc::thread_gone) {
-    thread.standing = Standing::running;
-    return;
-  }
+  // Killed in this very moment: it stops once more on its way out, and wait_for_stragglers() sees to that.
+  if (!left && left.error().code == Errc::thread_gone) return false;
   if (!left) log::warn("run", "{}", left.error().message);
-  thread.standing = Standing::vanishing;
+  return true;
 }
 
 // A process that is dying cannot be left: nobody but its tracer lets it through its exit stops.
@@ -98,7 +96,7 @@ void Inferior::Impl::see_it_end() {
 void Inferior::Impl::wait_for_stragglers() {
   std::erase_if(threads_, [&](const auto& entry) {
     const auto& thread = entry.second;
-    return thread.standing == Standing::vanishing || (thread.exiting && entry.first.value != pid_.value);
+    return thread.exiting && entry.first.value != pid_.value;
   });
   for (auto& [tid, thread] : threads_) static_cast<void>(os::interrupt(tracer_, tid));
   Patience patience(straggler_bound);

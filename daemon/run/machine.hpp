@@ -138,7 +138,7 @@ struct Inferior::Impl final : StepHost {
   // ---- leave.cpp
   Result<void> detach();
   Result<void> kill();
-  void let_thread_go(Thread& thread);
+  bool let_thread_go(Thread& thread);
   void unmap_slots();
   void wait_for_stragglers();
   void see_it_end();
