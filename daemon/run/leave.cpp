@@ -40,7 +40,8 @@ Result<void> Inferior::Impl::detach() {
   free_guests(guests);
   unmap_slots();
   pins_.release_all();
-  std::erase_if(threads_, [&](auto& entry) { return let_thread_go(entry.second); });
+  for (auto thread = threads_.begin(); thread != threads_.end();)
+    thread = let_thread_go(thread->second) ? threads_.erase(thread) : std::next(thread);
   wait_for_stragglers();
   std::vector<Tid> left;
   for (const auto& [tid, thread] : threads_) left.push_back(tid);
