@@ -343,7 +343,7 @@ TEST_CASE("pause is answered within 100 ms, in a busy program of many threads") 
       CHECK(thread.stopped);
       const auto stack = live->control().stack(thread.id, 0, 0);
       REQUIRE(stack.has_value());
-      CHECK(stack->frames.size() >= 2);
+      CHECK(!stack->frames.empty());  // one that was never scheduled yet has clone3 only
     }
     REQUIRE(live->control().resume({}));
   }
@@ -597,7 +597,11 @@ TEST_CASE("detach leaves a launched program to its right end") {
   spec.stdio.out = (folder.path() / "out").string();
   const auto live = Live::start(spec);
   const auto pid = live->pid();
+  // Its sum is of the text as it was at the start: only then a site may come.
+  REQUIRE(live->control().start());
+  REQUIRE(live->run_until([&] { return text_of(folder.path() / "out") == "ready\n"; }));
   live->break_on("churned");
+  live->next_stop();
   for (int round = 0; round < 5; ++round) live->go_to_stop();
   live->step(StepKind::over);
   REQUIRE(live->control().detach());

@@ -50,7 +50,9 @@ Line mark(std::string_view file, std::string_view name) {
     const auto at = line.find(wanted);
     if (at == std::string::npos) continue;
     const auto rest = std::string_view(line).substr(at + wanted.size());
-    if (!rest.empty() && (std::isalnum(static_cast<unsigned char>(rest.front())) || rest.front() == '_')) continue;
+    if (!rest.empty() &&
+        (std::isalnum(static_cast<unsigned char>(rest.front())) || rest.front() == '_' || rest.front() == '-'))
+      continue;
     REQUIRE_MESSAGE(found.value == 0, "two marks " << wanted << " in " << file);
     found = Line{number};
   }
