@@ -589,32 +589,6 @@ TEST_CASE("steps by line: over a call, into it, out of it") {
 
 // ---- attach and detach
 
-TEST_CASE("detach leaves a launched program to its right end") {
-  const Folder folder;
-  proto::LaunchSpec spec;
-  spec.program = fixture("run_checksum");
-  spec.args = {"3"};
-  spec.stdio.out = (folder.path() / "out").string();
-  const auto live = Live::start(spec);
-  const auto pid = live->pid();
-  // Its sum is of the text as it was at the start: only then a site may come.
-  REQUIRE(live->control().start());
-  REQUIRE(live->run_until([&] { return text_of(folder.path() / "out") == "ready\n"; }));
-  live->break_on("churned");
-  live->next_stop();
-  for (int round = 0; round < 5; ++round) live->go_to_stop();
-  live->step(StepKind::over);
-  REQUIRE(live->control().detach());
-  CHECK(live->control().state() == proto::RunState::none);
-  // It is our child still: its end tells what it saw.
-  ::kill(pid, SIGUSR1);
-  int status = 0;
-  REQUIRE(live->run_until([&] { return ::waitpid(pid, &status, WNOHANG) == pid; }));
-  CHECK(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 0);
-  CHECK(text_of(folder.path() / "out") == "ready\nintact\n");
-}
-
 TEST_CASE("attach by pid: breakpoints, steps, detach, and the program finds nothing changed") {
   Child child({fixture("run_checksum"), "4"});
   REQUIRE(child.wait_for("ready"));
