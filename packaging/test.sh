@@ -2,7 +2,9 @@
 # Builds trapline and runs its suites. The last line is `N passed, N failed` (`, N skipped` may follow), counted in test
 # cases; the exit code is 0 when none failed.
 #
-#   packaging/test.sh [SUITE]...      unit live dap golden faults foreign sanitize; all of them when none is named
+#   packaging/test.sh [SUITE]...      unit fuzz live dap golden faults foreign; all of them when none is named
+#   packaging/test.sh sanitize        unit and fuzz once more, under address and undefined-behaviour sanitizers (asked for by name
+#                                     only, until a whole run of it was seen green)
 #
 # BUILD_DIR (default build) holds one build a kind; JOBS (default: all processors) bounds the compiler.
 set -u
@@ -11,7 +13,7 @@ exec </dev/null
 export CI="${CI:-true}" LC_ALL=C.UTF-8
 build=${BUILD_DIR:-build} jobs=${JOBS:-$(nproc)}
 case $build in /*) ;; *) build=$PWD/$build ;; esac
-wanted=" ${*:-unit live dap golden faults foreign sanitize} "
+wanted=" ${*:-unit fuzz live dap golden faults foreign} "
 TRAPLINE_TOTALS=$(mktemp) && export TRAPLINE_TOTALS
 trap 'rm -f "$TRAPLINE_TOTALS"' EXIT
 
@@ -84,14 +86,14 @@ run_script() {
   fi
 }
 
-suites_in_build='unit dap golden live faults'
+suites_in_build='unit fuzz dap golden live faults'
 main_build=$build/test
 needs_main=
 for suite in $suites_in_build foreign; do wants "$suite" && needs_main=1; done
 
 if [ -n "$needs_main" ]; then
   say "build"
-  if configure "$main_build" -Dbuildtype=debug -Dbench=false && compile "$main_build"; then
+  if configure "$main_build" -Dbuildtype=debug -Dbench=false -Dfuzz=true && compile "$main_build"; then
     if wants live; then
       say "real programs"
       bash tests/real/build.sh || echo "  real programs: not built, their cases will say so"
