@@ -2,7 +2,7 @@
 // breakpoint to breakpoint, a step over a line, attach to and detach from 1,000 threads. Medians; what counts are the
 // ratios, the times are this machine's.
 //
-//   build/quick/bench/round_trip [--json] [--rounds N] [--threads N]
+//   build/bench/bench/round_trip [--json] [--rounds N] [--threads N]
 #include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
