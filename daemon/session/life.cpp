@@ -351,7 +351,12 @@ Result<void> Session::detach() {
 Result<void> Session::kill() {
   if (give_up_waiting()) return {};
   TL_TRY_VOID(require_debuggee());
-  return inferior_->kill();
+  TL_TRY_VOID(inferior_->kill());
+  // It stands nowhere any more: who waits, waits for its end.
+  views_->drop();
+  stop_.reset();
+  state_ = proto::RunState::running;
+  return {};
 }
 
 Result<void> Session::terminate() {

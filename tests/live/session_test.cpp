@@ -123,10 +123,10 @@ TEST_CASE("the counts of a breakpoint are exact: passes, and passes with a true 
   live->go_to_stop();
   CHECK(info_of(*live, counted).hits == 30);
   remove(*live, counted);
-  // 3 threads, 40 passes each: the line before was passed at least as often as the one after it.
+  // The 30th is the last of three threads at i == 37: each has passed the line before 38 times at least.
   const auto so_far = info_of(*live, quiet);
   CHECK(so_far.hits == 0);
-  CHECK(so_far.evaluations >= 117);
+  CHECK(so_far.evaluations >= 114);
   CHECK(live->go_to_exit().code == 5);
 }
 
