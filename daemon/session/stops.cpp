@@ -117,7 +117,11 @@ run::SiteVerdict Session::at_site(Tid thread, LoadAddr pc, std::span<const trap:
 }
 
 run::SignalVerdict Session::on_signal(Tid thread, const siginfo_t& info) {
-  if (info.si_signo == graceful_signal_) return {.stop = false, .pass = true};
+  // Once: a program that handles it and gets another of somebody else stops as ever.
+  if (info.si_signo == graceful_signal_) {
+    graceful_signal_ = 0;
+    return {.stop = false, .pass = true};
+  }
   const auto policy = signals_.of(info.si_signo);
   bool pass = policy.pass;
   // A trap instruction of the program's own with nobody to handle it is a breakpoint written in the source: `continue`
