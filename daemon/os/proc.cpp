@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fnmatch.h>
+#include <sys/personality.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <cerrno>
 #include <charconv>
 #include <climits>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -181,6 +183,11 @@ Result<std::string> thread_name(Pid pid, Tid tid) {
   TL_TRY(std::string name, proc_file(pid.value, fmt::format("task/{}/comm", tid.value)));
   if (name.ends_with('\n')) name.pop_back();
   return name;
+}
+
+bool has_random_addresses(Pid pid) {
+  const auto text = proc_file(pid.value, "personality");
+  return text && (std::strtoul(text->c_str(), nullptr, 16) & ADDR_NO_RANDOMIZE) == 0;
 }
 
 Result<std::string> executable_of(Pid pid) {

@@ -29,6 +29,7 @@ Result<std::vector<Tid>> threads_of(Pid pid);
 Result<std::string> thread_name(Pid pid, Tid tid);
 Result<std::string> executable_of(Pid pid);  // readlink exe, " (deleted)" kept off
 Result<std::vector<std::string>> command_line(Pid pid);
+bool has_random_addresses(Pid pid);  // personality(2) lacks ADDR_NO_RANDOMIZE; false where it cannot be read
 std::vector<Pid> all_processes();
 // Glob on the base name of exe, or on comm. Ascending.
 std::vector<Pid> processes_named(std::string_view glob);

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
@@ -146,6 +147,19 @@ Result<std::uint64_t> event_message(const OnTracer&, Tid tid) {
   unsigned long message = 0;
   TL_TRY_VOID(call(PTRACE_GETEVENTMSG, "GETEVENTMSG", tid, nullptr, &message));
   return message;
+}
+
+Result<bool> trap_pending(const OnTracer&, Tid tid) {
+  std::array<siginfo_t, 8> infos;
+  __ptrace_peeksiginfo_args which{.off = 0, .flags = 0, .nr = infos.size()};
+  for (;;) {
+    const long got = ::ptrace(PTRACE_PEEKSIGINFO, tid.value, &which, infos.data());
+    if (got == -1) return fail_ptrace("PEEKSIGINFO", tid, errno);
+    for (const auto& info : std::span(infos).first(static_cast<std::size_t>(got)))
+      if (info.si_signo == SIGTRAP && info.si_code > 0) return true;
+    if (static_cast<std::size_t>(got) < infos.size()) return false;
+    which.off += static_cast<std::uint64_t>(got);
+  }
 }
 
 Result<std::uint64_t> signal_mask(const OnTracer&, Tid tid) {

@@ -47,6 +47,9 @@ Result<void> poke_user(const OnTracer&, Tid tid, UserOffset at, std::uint64_t wo
 Result<siginfo_t> signal_info(const OnTracer&, Tid tid);
 Result<void> set_signal_info(const OnTracer&, Tid tid, const siginfo_t& info);
 Result<std::uint64_t> event_message(const OnTracer&, Tid tid);
+// Whether a SIGTRAP of the thread's own making (int3, single step) is queued and not reported yet: an EVENT_STOP that
+// was asked for goes before it (kernel/signal.c, get_signal()). PTRACE_PEEKSIGINFO.
+Result<bool> trap_pending(const OnTracer&, Tid tid);
 Result<std::uint64_t> signal_mask(const OnTracer&, Tid tid);
 Result<void> set_signal_mask(const OnTracer&, Tid tid, std::uint64_t mask);
 

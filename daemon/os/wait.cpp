@@ -25,18 +25,6 @@ std::optional<TraceEvent> trace_event(int event) {
   }
 }
 
-Result<std::optional<WaitEvent>> wait_for(pid_t who, int flags) {
-  int status = 0;
-  pid_t got = 0;
-  do got = ::waitpid(who, &status, flags);
-  while (got == -1 && errno == EINTR);
-  if (got == 0) return std::nullopt;
-  if (got > 0) return decode_wait_status(Tid{got}, status);
-  if (errno != ECHILD) return fail(Errc::os, fmt::format("waitpid({}): {}", who, std::strerror(errno)), errno);
-  if (who == -1) return std::nullopt;  // no tracees and no children: nothing can happen
-  return fail(Errc::thread_gone, fmt::format("thread {} is not, or no longer, traced by us", who), ECHILD);
-}
-
 }  // namespace
 
 WaitEvent decode_wait_status(Tid tid, int status) {
@@ -56,8 +44,32 @@ WaitEvent decode_wait_status(Tid tid, int status) {
   return {tid, InterruptStop{}};
 }
 
-Result<std::optional<WaitEvent>> Waiter::of(Tid tid, Mode mode) {
+Result<std::optional<WaitEvent>> Waiter::wait_for(pid_t who, int flags) {
   static_cast<void>(tracer_);
+  if (before_trap_) {
+    siginfo_t news{};
+    int looked = 0;
+    do looked = ::waitid(who == -1 ? P_ALL : P_PID, static_cast<id_t>(who == -1 ? 0 : who), &news,
+                         WEXITED | WSTOPPED | WNOWAIT | flags);
+    while (looked == -1 && errno == EINTR);
+    if (looked == 0 && news.si_pid == 0) return std::nullopt;
+    if (looked == 0) {
+      if (news.si_code == CLD_TRAPPED && news.si_status == SIGTRAP) before_trap_(Tid{news.si_pid});
+      who = news.si_pid;
+    }
+  }
+  int status = 0;
+  pid_t got = 0;
+  do got = ::waitpid(who, &status, flags);
+  while (got == -1 && errno == EINTR);
+  if (got == 0) return std::nullopt;
+  if (got > 0) return decode_wait_status(Tid{got}, status);
+  if (errno != ECHILD) return fail(Errc::os, fmt::format("waitpid({}): {}", who, std::strerror(errno)), errno);
+  if (who == -1) return std::nullopt;  // no tracees and no children: nothing can happen
+  return fail(Errc::thread_gone, fmt::format("thread {} is not, or no longer, traced by us", who), ECHILD);
+}
+
+Result<std::optional<WaitEvent>> Waiter::of(Tid tid, Mode mode) {
   return wait_for(tid.value, __WALL | (mode == Mode::poll ? WNOHANG : 0));
 }
 

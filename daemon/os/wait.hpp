@@ -3,6 +3,7 @@
 // waitpid(-1) scans every tracee (44 ns each): wait for known tids, and sweep with any() only after a SIGCHLD that no
 // known tid explains.
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <variant>
 
@@ -48,9 +49,15 @@ class Waiter {
   // nullopt: nothing yet (poll). Errors: thread_gone (ECHILD: not, or no longer, a tracee of ours). EINTR is retried.
   Result<std::optional<WaitEvent>> of(Tid tid, Mode mode);
   Result<std::optional<WaitEvent>> any();  // waitpid(-1, WNOHANG|__WALL)
+  // `look` is called with a thread that stopped for a SIGTRAP, before the stop is taken. Until it is, the kernel has the
+  // signal: if we died now, the thread would get it. Afterwards it would be lost with us (wait_task_stopped() clears
+  // exit_code), and the thread go on behind its int3.
+  void before_trap(std::function<void(Tid)> look) { before_trap_ = std::move(look); }
 
  private:
+  Result<std::optional<WaitEvent>> wait_for(pid_t who, int flags);
   const OnTracer& tracer_;
+  std::function<void(Tid)> before_trap_;
 };
 
 }  // namespace trapline::os

@@ -57,6 +57,7 @@ void Inferior::Impl::vanish(Thread& thread) {
 void Inferior::Impl::pump() {
   if (pumping_ || !attached_) return;
   pumping_ = true;
+  counters_.wakeups++;
   const auto end = now_ns() + std::chrono::nanoseconds(longest_pump).count();
   while (alive_) {
     if (!sweep() && arrivals_.empty() && !linger()) break;
@@ -114,7 +115,14 @@ void Inferior::Impl::take(const os::WaitEvent& event) {
   if (thread == nullptr) return take_unknown(event);
   counters_.stops++;
   thread->standing = Standing::stopped;
+  thread->sent_interrupt = false;
   thread->registers.reset();
+  thread->hit.reset();
+  if (const auto moved = std::exchange(moved_, std::nullopt); moved && moved->tid == event.tid) {
+    thread->hit = moved->site;
+    thread->registers = moved->registers;
+  }
+  if (trap_goes_first(*thread, event)) return;
   thread->unhandled = event;
   arrivals_.push_back(event.tid);
 }
@@ -136,6 +144,19 @@ void Inferior::Impl::take_end(const os::WaitEvent& event) {
   }
   // Without a leader that reports to us, the last thread's end is the end.
   if (untraced_leader_ && threads_.size() <= 1) process_ended(0, 0, false);
+}
+
+// An interrupt overtakes the SIGTRAP of an int3 that was executed already: rip is behind the trap, and nobody was told
+// why. The thread is let go without running: what it reports next is that SIGTRAP. (Were it left pending, a detach
+// would hand it to the program.)
+bool Inferior::Impl::trap_goes_first(Thread& thread, const os::WaitEvent& event) {
+  const bool group = std::holds_alternative<os::GroupStop>(event.what);
+  if (!group && !std::holds_alternative<os::InterruptStop>(event.what)) return false;
+  const auto pending = os::trap_pending(tracer_, thread.tid);
+  if (!pending || !*pending || !os::resume(tracer_, thread.tid, 0)) return false;
+  thread.standing = Standing::running;
+  thread.rejoin_group = group;
+  return true;
 }
 
 // A stop of a tid that we do not know: a thread or child whose maker's event is still on its way.
@@ -252,7 +273,8 @@ bool Inferior::Impl::collect_one(Tid tid, std::chrono::milliseconds bound) {
     if (*event) {
       take(**event);
       const auto* thread = find(tid);
-      return thread != nullptr && thread->stopped();
+      if (thread == nullptr) return false;
+      if (thread->stopped()) return true;
     }
     if (!patience.pause()) return false;
   }

@@ -56,6 +56,8 @@ Result<void> Inferior::Impl::map_slots(LoadAddr near, Thread& borrow) {
   if (!syscall_instruction_) {
     TL_TRY(syscall_instruction_, find_syscall(maps, memory_));
   }
+  raise_shield(borrow);
+  if (!borrow.stopped()) return fail(Errc::thread_gone, fmt::format("thread {} was killed", borrow.tid.value));
   const auto hole = find_hole(maps, near, slot_region_size);
   if (!hole) return fail(Errc::unsupported, "no hole in the address space within 2 GB");
   const auto before = borrow.kind == StopKind::signal ? Before::in_signal_stop : Before::no_signal;
@@ -74,6 +76,7 @@ Result<void> Inferior::Impl::map_slots(LoadAddr near, Thread& borrow) {
   const LoadRange region{*hole, *hole + ByteCount{slot_region_size}};
   journal_->slots_mapped(region);
   slots_.add_region(region);
+  shield_.add_slots(region);
   return {};
 }
 
@@ -92,6 +95,7 @@ Inferior::Impl::Crossing Inferior::Impl::crossing_of(LoadAddr site, Thread* borr
     const auto code = trap::displace(bytes, site, *slot, trap::Finish::jump_back);
     if (code && memory_.write_raw(*slot, code->code)) {
       slots_.fill(*slot, site, *code);
+      shield_.guard(site, *slot);
       crossing = {.how = Crossing::How::slot, .slot = *slot};
     } else {
       slots_.retire(*slot);
@@ -106,7 +110,10 @@ Inferior::Impl::Crossing Inferior::Impl::crossing_of(LoadAddr site, Thread* borr
 void Inferior::Impl::forget_crossing(LoadAddr site) {
   const auto found = crossings_.find(site);
   if (found == crossings_.end()) return;
-  if (found->second.how == Crossing::How::slot) slots_.retire(found->second.slot);
+  if (found->second.how == Crossing::How::slot) {
+    shield_.guard(site, site);
+    slots_.retire(found->second.slot);
+  }
   crossings_.erase(found);
 }
 
@@ -131,6 +138,8 @@ bool Inferior::Impl::emulate_at(Tid tid, arch::GeneralRegisters& registers) {
 Inferior::Impl::Crossed Inferior::Impl::cross(Thread& thread) {
   const auto site = *thread.passed;
   const auto crossing = crossing_of(site, &thread);
+  if (!thread.stopped() || load(thread) == nullptr) return Crossed::lost;
+  raise_shield(thread);
   if (!thread.stopped() || load(thread) == nullptr) return Crossed::lost;
   thread.passed.reset();
   counters_.steps_over++;
@@ -188,7 +197,7 @@ Inferior::Impl::Crossed Inferior::Impl::step_lifted(Thread& thread) {
     thread.standing = Standing::running;
     thread.registers.reset();
     thread.ignore_trace = true;
-    stepped = collect_one(tid, lifted_bound);
+    stepped = collect_step(thread, site);
   } else {
     vanish(thread);
   }
@@ -216,6 +225,25 @@ Inferior::Impl::Crossed Inferior::Impl::step_lifted(Thread& thread) {
   return Crossed::ready;
 }
 
+// An interrupt of ours may come before the instruction was done: it is asked for again.
+bool Inferior::Impl::collect_step(Thread& thread, LoadAddr from) {
+  const auto tid = thread.tid;
+  while (collect_one(tid, lifted_bound)) {
+    const auto* regs = load(thread);
+    if (regs == nullptr) return false;
+    if (!thread.unhandled || !std::holds_alternative<os::InterruptStop>(thread.unhandled->what)) return true;
+    thread.unhandled.reset();
+    if (pc_of(*regs) != from) return true;
+    if (!os::single_step(tracer_, tid, 0)) {
+      vanish(thread);
+      return false;
+    }
+    thread.standing = Standing::running;
+    thread.registers.reset();
+  }
+  return false;
+}
+
 // ---- software steps ------------------------------------------------------------------------------------------------
 
 // One instruction of one thread. It may be done at once (emulated): then the plan is followed from here.
@@ -223,8 +251,7 @@ void Inferior::Impl::step_instruction(Thread& thread) {
   const auto* regs = load(thread);
   if (regs == nullptr) return;
   if (returned_eintr(*regs)) {
-    auto again = *regs;
-    repair_syscall(thread, again);
+    repair_syscall(thread, 0);
     if ((regs = load(thread)) == nullptr) return;
   }
   if (kernel_will_restart(*regs)) return step_by_kernel(thread);  // it goes back to the `syscall` by itself
@@ -348,6 +375,10 @@ void Inferior::Impl::reclaim_slots() {
     if (thread.registers) pcs.push_back(pc_of(*thread.registers));
   }
   if (guests_.empty()) slots_.reclaim(pcs);
+  if (shield_.crowded()) {
+    shield_.forget_all();
+    guard_sites();
+  }
 }
 
 }  // namespace trapline::run

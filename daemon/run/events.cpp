@@ -16,19 +16,16 @@ void Inferior::Impl::settle(Thread& thread) {
   const bool fresh = thread.fresh;
   if (fresh) first_stop(thread);
   if (std::holds_alternative<os::InterruptStop>(event->what)) {
-    thread.sent_interrupt = false;
     thread.kind = StopKind::interrupt;
     if (fresh) leave_slot(thread, true);  // made by a clone in its maker's slot
     if (thread.doing == Doing::slot_step || thread.doing == Doing::kernel_step) {
       // An interrupt of ours came between: the instruction is still to be done.
-      if (!held_back()) return go(thread);
-      if (thread.doing == Doing::kernel_step) thread.ignore_trace = true;
+      if (!held_back()) return thread.doing == Doing::kernel_step ? step_by_kernel(thread) : go(thread);
       thread.doing = Doing::running;
     }
     return go_if_wanted(thread);
   }
   if (std::holds_alternative<os::GroupStop>(event->what)) {
-    thread.sent_interrupt = false;
     thread.kind = StopKind::group;
     return go_if_wanted(thread);
   }
@@ -112,6 +109,8 @@ void Inferior::Impl::on_exec(Thread& thread) {
   sites_.clear();
   crossings_.clear();
   slots_.clear();
+  shield_.gone();
+  shield_tried_ = false;
   slots_refused_ = false;
   syscall_instruction_.reset();
   journal_->did_exec();

@@ -175,6 +175,9 @@ std::vector<Inferior::Impl::StoppedGuest> Inferior::Impl::stop_guests() {
             deliver = 0;
             static_cast<void>(os::poke_user(tracer_, tid, os::UserOffset{rip_offset}, regs->rip - 1));
           }
+        } else if (const auto pending = os::trap_pending(tracer_, tid);
+                   pending && *pending && os::resume(tracer_, tid, 0)) {
+          continue;  // behind a trap: its SIGTRAP comes next
         }
         guest_leave_slot(tid);
         stopped.push_back({.tid = tid, .deliver = deliver});

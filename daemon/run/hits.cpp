@@ -29,6 +29,11 @@ void Inferior::Impl::on_signal_stop(Thread& thread, int signal) {
   auto info = os::signal_info(tracer_, thread.tid);
   if (!info) return vanish(thread);
   if (signal == SIGTRAP && !sent_by_somebody(*info) && on_sigtrap(thread, *info)) return;
+  if (signal == SIGTRAP && !held_back() && load(thread) != nullptr && shield_.holds(pc_of(*thread.registers))) {
+    // A SIGTRAP of the program's own, reported and passed before: the shield hands it on to the default action.
+    thread.deliver = SIGTRAP;
+    return go_on(thread);
+  }
   if (held_back()) {
     // Raced with an all-stop: kept for the next resume, in the same signal-delivery-stop.
     thread.unhandled = os::WaitEvent{thread.tid, os::SignalStop{signal}};
@@ -41,6 +46,16 @@ void Inferior::Impl::on_signal_stop(Thread& thread, int signal) {
 bool Inferior::Impl::on_sigtrap(Thread& thread, const siginfo_t& info) {
   const auto* regs = load(thread);
   if (regs == nullptr) return true;
+  if (const auto hit = std::exchange(thread.hit, std::nullopt)) {
+    if (thread.doing == Doing::slot_step) thread.doing = Doing::running;
+    if (sites_.has(*hit) && !held_back()) {
+      on_hit(thread, *hit);
+    } else if (set_pc(thread, *hit)) {  // it will meet the trap again, if there still is one
+      thread.passed.reset();
+      go_if_wanted(thread);
+    }
+    return true;
+  }
   if (finish_instruction(thread, info)) return true;
   if (info.si_code == TRAP_TRACE && std::exchange(thread.ignore_trace, false)) {
     go_if_wanted(thread);
@@ -58,17 +73,21 @@ bool Inferior::Impl::on_sigtrap(Thread& thread, const siginfo_t& info) {
     on_hit(thread, site);
     return true;
   }
-  // No site (any more). If no int3 stands there, it was taken back between the hit and now.
-  std::byte now{};
-  if (!memory_.read_raw(site, std::span(&now, 1)) || now == int3) return false;
-  std::array<std::byte, 2> two{};
-  if (memory_.read_raw(site - ByteCount{1}, two) && two[0] == std::byte{0xCD} && two[1] == std::byte{0x03})
-    return false;  // the two-byte form of the program's own
+  if (!was_taken_back(site)) return false;
   if (set_pc(thread, site)) {
     thread.passed.reset();
     go_if_wanted(thread);
   }
   return true;
+}
+
+// A thread trapped at `site`, where there is no site (any more). True: ours was taken back between the hit and now.
+bool Inferior::Impl::was_taken_back(LoadAddr site) const {
+  std::byte now{};
+  if (!memory_.read_raw(site, std::span(&now, 1)) || now == int3) return false;
+  std::array<std::byte, 2> two{};
+  const bool own = memory_.read_raw(site - ByteCount{1}, two) && two[0] == std::byte{0xCD} && two[1] == std::byte{0x03};
+  return !own;  // the two-byte form of the program's own
 }
 
 void Inferior::Impl::on_hit(Thread& thread, LoadAddr site) {

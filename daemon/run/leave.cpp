@@ -39,6 +39,7 @@ Result<void> Inferior::Impl::detach() {
   restore_sites();
   free_guests(guests);
   unmap_slots();
+  lower_shield();
   pins_.release_all();
   for (auto thread = threads_.begin(); thread != threads_.end();)
     thread = let_thread_go(thread->second) ? threads_.erase(thread) : std::next(thread);
@@ -69,11 +70,12 @@ bool Inferior::Impl::let_thread_go(Thread& thread) {
     if (thread.unhandled)
       if (const auto* stop = std::get_if<os::SignalStop>(&thread.unhandled->what)) signal = stop->signal;
   }
-  if (signal == 0 && thread.kind != StopKind::event && load(thread) != nullptr) {
-    auto registers = *thread.registers;
-    if (returned_eintr(registers) && !signal_due(pid_, thread.tid)) {
-      restart(registers, thread.restart, now_ns());
-      registers.r10 &= 0xffffffffU;  // without our mark
+  if (thread.kind != StopKind::event) {
+    repair_syscall(thread, signal);
+    const auto mark = thread.restart.cookie;
+    if (thread.repaired && thread.registers && mark != 0 && thread.registers->r10 >> 32 == mark) {
+      auto registers = *thread.registers;
+      registers.r10 &= 0xffffffffU;  // without our mark on the timeout
       static_cast<void>(set_general(thread, registers));
     }
   }
@@ -108,12 +110,29 @@ void Inferior::Impl::wait_for_stragglers() {
       if (!*event) return entry.second.exiting && threads_.size() == 1;  // a leader that ended: nothing to let go
       if (std::holds_alternative<os::Exited>((*event)->what) || std::holds_alternative<os::Killed>((*event)->what))
         return true;
-      const auto* signal = std::get_if<os::SignalStop>(&(*event)->what);
-      static_cast<void>(os::detach(tracer_, entry.first, signal == nullptr ? 0 : signal->signal));
-      return true;
+      return let_straggler_go(entry.first, **event);
     });
     if (!threads_.empty() && !patience.pause()) break;
   }
+}
+
+// It may have woken and met a trap just before that was taken back. False: its SIGTRAP is still to come.
+bool Inferior::Impl::let_straggler_go(Tid tid, const os::WaitEvent& event) {
+  const auto* stop = std::get_if<os::SignalStop>(&event.what);
+  int signal = stop == nullptr ? 0 : stop->signal;
+  if (stop == nullptr) {
+    const auto pending = os::trap_pending(tracer_, tid);
+    if (pending && *pending && os::resume(tracer_, tid, 0)) return false;
+  } else if (signal == SIGTRAP) {
+    const auto info = os::signal_info(tracer_, tid);
+    const auto regs = os::general_registers(tracer_, tid);
+    if (info && regs && (info->si_code == SI_KERNEL || info->si_code == TRAP_BRKPT) &&
+        was_taken_back(LoadAddr{regs->rip - 1}) &&
+        os::poke_user(tracer_, tid, os::UserOffset{rip_offset}, regs->rip - 1))
+      signal = 0;
+  }
+  static_cast<void>(os::detach(tracer_, tid, signal));
+  return true;
 }
 
 // The debuggee's map is left as it was found. Every thread is out of the slots, and no signal frame points there: a

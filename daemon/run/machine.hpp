@@ -10,6 +10,7 @@
 // what it means. Signal stops that come while an all-stop is collected are taken but not settled: they wait in
 // Thread::unhandled for the next resume, so that every signal is seen and delivered exactly once. A trap hit that comes
 // then is not kept at all: its thread is put back to the site and will meet the trap again.
+#include <array>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -26,6 +27,7 @@
 #include "daemon/run/affinity.hpp"
 #include "daemon/run/inferior.hpp"
 #include "daemon/run/live_memory.hpp"
+#include "daemon/run/shield.hpp"
 #include "daemon/run/slots.hpp"
 #include "daemon/run/stepper.hpp"
 #include "daemon/run/thread.hpp"
@@ -54,6 +56,7 @@ struct Inferior::Impl final : StepHost {
   void settle_arrivals();
   void take(const os::WaitEvent& event);
   void take_end(const os::WaitEvent& event);
+  bool trap_goes_first(Thread& thread, const os::WaitEvent& event);
   void take_unknown(const os::WaitEvent& event);
   Thread& add_thread(Tid tid);
   Thread* find(Tid tid);
@@ -77,6 +80,7 @@ struct Inferior::Impl final : StepHost {
   // ---- hits.cpp
   void on_signal_stop(Thread& thread, int signal);
   bool on_sigtrap(Thread& thread, const siginfo_t& info);
+  bool was_taken_back(LoadAddr site) const;
   void on_hit(Thread& thread, LoadAddr site);
   void on_program_signal(Thread& thread, siginfo_t info);
   bool returned_to(Thread& thread, LoadAddr site);
@@ -97,6 +101,7 @@ struct Inferior::Impl final : StepHost {
   Result<void> map_slots(LoadAddr near, Thread& borrow);
   bool emulate_at(Tid tid, arch::GeneralRegisters& registers);
   Crossed step_lifted(Thread& thread);
+  bool collect_step(Thread& thread, LoadAddr from);
   void step_instruction(Thread& thread);
   void step_by_kernel(Thread& thread);
   bool finish_instruction(Thread& thread, const siginfo_t& info);
@@ -110,7 +115,7 @@ struct Inferior::Impl final : StepHost {
   void go(Thread& thread);
   void go_if_wanted(Thread& thread);
   void go_on(Thread& thread);  // after an internal stop
-  void repair_syscall(Thread& thread, arch::GeneralRegisters& registers);
+  void repair_syscall(Thread& thread, int signal);
   bool wanted(const Thread& thread) const;
   Result<void> step(const StepOrder& order);
   Result<void> run_to(Tid thread, std::span<const LoadAddr> targets);
@@ -135,12 +140,21 @@ struct Inferior::Impl final : StepHost {
   bool plant(LoadAddr at) override;
   void uproot(LoadAddr at) override;
 
+  // ---- protect.cpp: for the case that we die
+  void raise_shield(Thread& borrow);
+  void lower_shield();
+  void guard_sites();
+  std::optional<LoadAddr> trap_action(Thread& borrow);
+  Result<std::int64_t> borrowed_call(Thread& thread, long number, std::array<std::uint64_t, 6> arguments);
+  void before_trap_is_taken(Tid tid);
+
   // ---- leave.cpp
   Result<void> detach();
   Result<void> kill();
   bool let_thread_go(Thread& thread);
   void unmap_slots();
   void wait_for_stragglers();
+  bool let_straggler_go(Tid tid, const os::WaitEvent& event);
   void see_it_end();
 
   // ---- guests.cpp: children that share our address space (vfork), kept only until they leave it
@@ -167,6 +181,8 @@ struct Inferior::Impl final : StepHost {
   trap::SiteTable sites_;
   LiveMemory memory_;
   SlotPool slots_;
+  Shield shield_;
+  bool shield_tried_ = false;
   std::unordered_map<LoadAddr, Crossing> crossings_;
   std::optional<LoadAddr> syscall_instruction_;
   bool slots_refused_ = false;
@@ -189,6 +205,12 @@ struct Inferior::Impl final : StepHost {
   bool stop_failed_told_ = false;
   bool untraced_leader_ = false;
   std::optional<Tid> only_;  // resume_only
+  struct Hit {
+    Tid tid;
+    LoadAddr site;
+    arch::GeneralRegisters registers;
+  };
+  std::optional<Hit> moved_;  // by before_trap_is_taken(), for the stop that is taken next
   std::optional<Tid> hot_;   // had an internal stop just now
   std::optional<Tid> last_stop_thread_;
   Counters counters_;

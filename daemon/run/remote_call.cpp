@@ -35,8 +35,14 @@ Result<std::int64_t> step_over_call(const os::OnTracer& tracer, os::Waiter& wait
     if (std::holds_alternative<os::Exited>(event->what) || std::holds_alternative<os::Killed>(event->what))
       return fail(Errc::thread_gone, fmt::format("thread {} ended during a system call made on our behalf", tid.value));
     TL_TRY(const auto regs, os::general_registers(tracer, tid));
-    if (regs.rip == instruction.value + syscall_size) return static_cast<std::int64_t>(regs.rax);
-    TL_TRY_VOID(os::single_step(tracer, tid, 0));
+    if (regs.rip == instruction.value + syscall_size) {
+      // The step's SIGTRAP, left pending behind an EVENT_STOP, would be the program's death.
+      TL_TRY(const auto pending, os::trap_pending(tracer, tid));
+      if (!pending) return static_cast<std::int64_t>(regs.rax);
+      TL_TRY_VOID(os::resume(tracer, tid, 0));
+    } else {
+      TL_TRY_VOID(os::single_step(tracer, tid, 0));
+    }
   }
 }
 

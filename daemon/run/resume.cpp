@@ -150,18 +150,38 @@ void Inferior::Impl::go_on(Thread& thread) {
   go(thread);
 }
 
-void Inferior::Impl::repair_syscall(Thread& thread, arch::GeneralRegisters& registers) {
-  if (!returned_eintr(registers) || signal_due(pid_, thread.tid)) return;
-  const auto inside = slots_.inside(pc_of(registers));
-  restart(registers, thread.restart, now_ns());
-  if (inside && inside->executed) registers.rip = inside->slot.value;  // a `syscall` in a slot starts it
-  if (set_general(thread, registers) && sites_.has(pc_of(registers)))
-    thread.passes.push_back({.registers = registers, .restarted_syscall = true});
+// Before the thread goes on with `signal`: an EINTR of ours becomes a restart, and a restart that has not begun becomes
+// EINTR again where a handler runs first. Every signal of a tracee makes a stop, so none slips in between.
+void Inferior::Impl::repair_syscall(Thread& thread, int signal) {
+  const auto* now = load(thread);
+  if (now == nullptr) return;
+  const auto repaired = std::exchange(thread.repaired, std::nullopt);
+  const bool not_begun = repaired && repaired->after == *now;
+  const bool eintr = returned_eintr(*now);
+  if (!not_begun && !eintr) return;
+  const auto signals = signal_state(pid_, thread.tid);
+  const bool handler = signals.handler_runs(signal) || signals.handler_due();
+  if (not_begun) {
+    thread.repaired = repaired;
+    if (handler && set_general(thread, repaired->before)) thread.repaired.reset();
+    return;
+  }
+  if (handler) return;
+  const auto before = *now;
+  auto after = before;
+  const auto inside = slots_.inside(pc_of(before));
+  restart(after, thread.restart, now_ns());
+  if (inside && inside->executed) after.rip = inside->slot.value;  // a `syscall` in a slot starts it
+  if (!set_general(thread, after)) return;
+  thread.repaired = {.before = before, .after = after};
+  if (sites_.has(pc_of(after))) thread.passes.push_back({.registers = after, .restarted_syscall = true});
 }
 
 void Inferior::Impl::go(Thread& thread) {
   if (!thread.stopped()) return;
   const auto resume_with = [&](int signal) {
+    // Pending when the thread leaves this stop, it brings the group stop back (kernel/signal.c, do_jobctl_trap()).
+    if (std::exchange(thread.rejoin_group, false)) static_cast<void>(os::interrupt(tracer_, thread.tid));
     const auto done = os::resume(tracer_, thread.tid, signal);
     if (!done) return vanish(thread);
     thread.standing = Standing::running;
@@ -182,6 +202,7 @@ void Inferior::Impl::go(Thread& thread) {
   if (signal != 0) {
     // The handler's frame must hold the program's own pc. If that is a site whose hit was handled, the trap will be met
     // again after the handler: not a second hit.
+    repair_syscall(thread, signal);
     leave_slot(thread, true);
     if (!thread.stopped()) return;
     if (thread.passed && pc_of(*thread.registers) == *thread.passed && thread.passes.size() < most_passes)
@@ -195,8 +216,7 @@ void Inferior::Impl::go(Thread& thread) {
     signal = thread.kind == StopKind::signal ? std::exchange(thread.deliver, 0) : 0;
   } else {
     if (thread.passed && !slots_.holds(pc_of(*thread.registers))) thread.passed.reset();
-    auto registers = *thread.registers;
-    repair_syscall(thread, registers);
+    repair_syscall(thread, 0);
     if (!thread.stopped()) return;
   }
   resume_with(signal);

@@ -66,8 +66,11 @@ Inferior::Impl::Impl(const os::OnTracer& on_tracer, Pid process, image::Modules&
                   log::warn("run", "{}", noted.error().message);
                 forget_crossing(site);
               }),
+      shield_(memory_),
       pins_(*journal_),
-      stepper_(*this, image) {}
+      stepper_(*this, image) {
+  waiter_.before_trap([this](Tid tid) { before_trap_is_taken(tid); });
+}
 
 Result<std::unique_ptr<Inferior::Impl>> Inferior::Impl::make(const os::OnTracer& tracer, Pid pid,
                                                              image::Modules& modules,
@@ -158,10 +161,18 @@ Result<std::unique_ptr<Inferior>> Inferior::adopt_waiting(const os::OnTracer& tr
   if (auto seized = os::seize(tracer, Tid{pid.value}, trace_options); !seized)
     return std::unexpected(os::explain_refusal(pid, seized.error().os_errno));
   if (release) release();
-  TL_TRY(const auto found, follow_to_program(tracer, pid, false, file, adopt_timeout));
-  TL_TRY(auto impl, Impl::make(tracer, found, modules, journal_dir, observer));
-  impl->hold_at_exec();
-  return std::unique_ptr<Inferior>(new Inferior(std::move(impl)));
+  const auto found = follow_to_program(tracer, pid, false, file, adopt_timeout);
+  if (!found) {
+    end_launched(pid);
+    return std::unexpected(found.error());
+  }
+  auto impl = Impl::make(tracer, *found, modules, journal_dir, observer);
+  if (!impl) {
+    end_launched(*found);
+    return std::unexpected(impl.error());
+  }
+  (*impl)->hold_at_exec();
+  return std::unique_ptr<Inferior>(new Inferior(*std::move(impl)));
 }
 
 Result<std::unique_ptr<Inferior>> Inferior::attach(const os::OnTracer& tracer, Pid pid, image::Modules& modules,
@@ -173,6 +184,12 @@ Result<std::unique_ptr<Inferior>> Inferior::attach(const os::OnTracer& tracer, P
   impl->observer_ = &nobody;
   const bool lives = impl->stop_all();
   impl->observer_ = &observer;
+  if (lives)
+    for (auto& [tid, thread] : impl->threads_) {
+      if (!impl->can_borrow(thread)) continue;
+      impl->raise_shield(thread);
+      break;
+    }
   impl->exec_unreported_ = false;  // an exec that was under way: the caller finds the program as it is now
   if (!lives) return fail(Errc::no_process, fmt::format("process {} ended while it was attached to", pid.value));
   return std::unique_ptr<Inferior>(new Inferior(std::move(impl)));

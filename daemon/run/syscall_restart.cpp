@@ -79,16 +79,16 @@ void restart(arch::GeneralRegisters& regs, RestartMark& mark, std::int64_t now_n
   regs.orig_rax = ~std::uint64_t{0};
 }
 
-bool signal_due(Pid pid, Tid tid) {
+SignalState signal_state(Pid pid, Tid tid) {
   const auto path = fmt::format("/proc/{}/task/{}/status", pid.value, tid.value);
   const util::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return false;
+  if (!file) return {};
   std::array<char, 4096> buffer;
   const auto size = ::read(file.get(), buffer.data(), buffer.size());
-  if (size <= 0) return false;
+  if (size <= 0) return {};
   const std::string_view text(buffer.data(), static_cast<std::size_t>(size));
   const auto pending = hex_field(text, "\nSigPnd:") | hex_field(text, "\nShdPnd:");
-  return (pending & ~hex_field(text, "\nSigBlk:")) != 0;
+  return {.due = pending & ~hex_field(text, "\nSigBlk:"), .caught = hex_field(text, "\nSigCgt:")};
 }
 
 }  // namespace trapline::run

@@ -22,8 +22,15 @@ bool returned_eintr(const arch::GeneralRegisters& regs);
 // upper half of r10 (the kernel takes an int) tells whether it still is that same call.
 void restart(arch::GeneralRegisters& regs, RestartMark& mark, std::int64_t now_ns);
 
-// A signal that the thread will take as soon as it runs: one that is pending and not blocked. Then EINTR is the
-// program's to see. Source: proc(5), SigPnd, ShdPnd, SigBlk. False where it cannot be read (the thread is going).
-bool signal_due(Pid pid, Tid tid);
+// Which signals make EINTR the program's to see: those with a handler. An ignored one, or one whose default is to be
+// ignored (SIGCHLD), never wakes an untraced thread; under ptrace it does, and the call must go on.
+struct SignalState {
+  std::uint64_t due = 0;     // pending and not blocked
+  std::uint64_t caught = 0;  // have a handler
+  bool handler_runs(int signal) const { return signal > 0 && (caught >> (signal - 1) & 1U) != 0; }
+  bool handler_due() const { return (due & caught) != 0; }
+};
+// Source: proc(5), SigPnd, ShdPnd, SigBlk, SigCgt. Empty where it cannot be read (the thread is going).
+SignalState signal_state(Pid pid, Tid tid);
 
 }  // namespace trapline::run

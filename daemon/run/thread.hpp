@@ -50,18 +50,26 @@ struct Thread {
   Standing standing = Standing::running;
   StopKind kind = StopKind::interrupt;
   Doing doing = Doing::running;
-  bool sent_interrupt = false;  // an EVENT_STOP may still come; any other stop may have swallowed it (ptrace_stop())
+  bool sent_interrupt = false;  // and no stop came since: any stop swallows it, or leaves it pending (ptrace_stop())
   bool fresh = true;            // its first stop was not seen yet
   bool exiting = false;         // past PTRACE_EVENT_EXIT: it runs no program code any more
   bool in_vfork = false;        // asleep in the kernel until its child execs or exits: cannot be stopped
-  bool ignore_trace = false;    // a single step was given up: its SIGTRAP may still come
+  bool ignore_trace = false;    // a lifted step's SIGTRAP is to come
+  bool rejoin_group = false;    // taken out of its group stop to report a trap: it goes back there
   int deliver = 0;              // of a signal stop: what goes on with the thread
   std::optional<os::WaitEvent> unhandled;           // collected, not yet decided (raced with an all-stop)
   std::optional<arch::GeneralRegisters> registers;  // as the kernel has them; valid while stopped
+  std::optional<LoadAddr> hit;                      // this stop is a hit of this site; rip was moved off it already
   std::optional<LoadAddr> passed;                   // the hit of this site was handled: go over it, do not hit it
   std::vector<Pass> passes;
   std::optional<LoadAddr> step_slot;  // for software steps
   RestartMark restart;
+  // A restart that we arranged and the thread may not have begun yet: what it had, and what we set. A handler that
+  // comes before it does must find the EINTR.
+  struct Repaired {
+    arch::GeneralRegisters before, after;
+  };
+  std::optional<Repaired> repaired;
   std::uint32_t burst = 0;  // internal stops in quick succession
   std::int64_t last_internal_ns = 0;
 

@@ -80,6 +80,25 @@ TEST_CASE("timeouts go on over stops") {
   }
 }
 
+TEST_CASE("a signal without a handler does not interrupt") {
+  Folder folder;
+  Plain plain(folder, "run_waits", {"epoll"});
+  REQUIRE(plain.says("waiting"));
+  settle(plain.pid());
+  Ride ride;
+  ride.attach(plain.pid());
+  ride.go();
+  for (int i = 0; i < 5; ++i) {
+    plain.signal(SIGCHLD);
+    const auto seen = static_cast<std::size_t>(i) + 1;
+    REQUIRE(ride.until([&] { return ride.signals.size() == seen; }));
+  }
+  plain.type("x");
+  CHECK(ride.wait_exit() == 0);
+  plain.reaped(0);
+  CHECK(plain.output() == "waiting\nreadable\n");
+}
+
 TEST_CASE("a real signal still interrupts") {
   Folder folder;
   Plain plain(folder, "run_waits", {"epoll_signal"});

@@ -71,6 +71,33 @@ TEST_CASE("stops by many threads: each pass is one stop, at the right place, all
   CHECK(ride.output() == "passes=150\n");
 }
 
+TEST_CASE("an interrupt that overtakes a trap's SIGTRAP: nobody is seen behind the trap, and nothing is lost") {
+  Ride ride;
+  ride.launch("run_threads", {"4", "6000", "1"});
+  ride.stop_at_sites = false;
+  const auto at = ride.symbol("counted");
+  ride.site(at);
+  ride.go();
+  for (int i = 0; i < 300 && !ride.exit; ++i) {
+    const auto before = ride.hits(1);
+    ride.until([&] { return ride.exit || ride.hits(1) > before; });
+    if (ride.exit) break;
+    REQUIRE(ride.inferior->interrupt());
+    if (ride.stops.empty()) break;
+    CHECK(ride.stop().cause == run::StopCause::interrupted);
+    for (const auto tid : ride.inferior->threads()) {
+      const auto registers = ride.inferior->registers(tid);
+      REQUIRE(registers);
+      CHECK(registers->general.rip != at.value + 1);
+    }
+    ride.go();
+  }
+  CHECK(ride.wait_exit() == 7);
+  CHECK(ride.hits(1) == 24000);
+  CHECK(ride.signals.empty());
+  CHECK(ride.output() == "passes=24000\n");
+}
+
 TEST_CASE("sites come and go while threads run over them") {
   Ride ride;
   ride.launch("run_threads", {"6", "30000", "1"});

@@ -1,0 +1,19 @@
+#pragma once
+// What a process does with its signals, from /proc/PID/status.
+#include <cstdint>
+
+#include "proto/words/ids.hpp"
+#include "proto/words/result.hpp"
+
+namespace trapline::os {
+
+struct Dispositions {
+  std::uint64_t ignored = 0;  // bit N-1 is signal N
+  std::uint64_t caught = 0;
+  bool ignores(int signal) const { return (ignored >> (signal - 1) & 1) != 0; }
+  bool catches(int signal) const { return (caught >> (signal - 1) & 1) != 0; }
+};
+// Of any live thread's process. Errors: no_process, no_permission, os. Thread: any.
+Result<Dispositions> dispositions(Tid tid);
+
+}  // namespace trapline::os
