@@ -40,6 +40,9 @@ void describe(CLI::App& app, CommandLine& line) {
   app.add_option("--session", line.session)->group("");  // ours: a session process on this descriptor
   app.add_option("--wait-for-tracer", line.waiting.socket)->group("");
   app.add_flag("--no-aslr", line.waiting.no_aslr)->group("");
+  app.add_option("--stdin", line.waiting.in)->group("");
+  app.add_option("--stdout", line.waiting.out)->group("");
+  app.add_option("--stderr", line.waiting.err)->group("");
   app.add_option("argv", line.waiting.argv)->group("");
   app.footer("Environment: TRAPLINE_LOG, TRAPLINE_LOG_FORMAT, TRAPLINE_SOCKET. Clients: trapline, or any DAP editor.");
 }
@@ -87,7 +90,10 @@ int run_lobby(CommandLine& line) {
 int run_session(const CommandLine& line) {
   ::prctl(PR_SET_NAME, "traplined-sess");  // it was started as /proc/self/exe, which ps would show as "exe"
   std::error_code error;
-  const auto own_path = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  auto own_path = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  // proc(5): the mark of a file that was replaced meanwhile; what stands in its place now serves a terminal as well.
+  constexpr std::string_view replaced = " (deleted)";
+  if (own_path.ends_with(replaced)) own_path.resize(own_path.size() - replaced.size());
   const auto ran =
       trapline::serve::run_session({.channel = line.session, .wire_log = line.lobby.wire_log, .executable = own_path});
   return ran ? 0 : complain(ran.error());

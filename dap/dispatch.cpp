@@ -101,8 +101,8 @@ Result<const Route*> find_route(std::string_view command) {
   return fail(Errc::unknown_request, fmt::format("unknown request '{}'", command));
 }
 
-Result<void> check_needs(const Route& route, const proto::Control& control) {
-  if (route.needs == spec::Needs::nothing) return {};
+Result<void> check_needs(const Route& route, const proto::Control& control, bool starting) {
+  if (route.needs == spec::Needs::nothing || (route.needs == spec::Needs::start && starting)) return {};
   switch (control.state()) {
     case proto::RunState::none:
       return fail_hint(Errc::no_debuggee, fmt::format("{}: no program is being debugged", route.command),
@@ -111,11 +111,11 @@ Result<void> check_needs(const Route& route, const proto::Control& control) {
       return fail_hint(Errc::no_debuggee, fmt::format("{}: the program has ended", route.command),
                        "restart it, or disconnect");
     case proto::RunState::held:
-      if (route.needs == spec::Needs::debuggee) return {};
+      if (route.needs != spec::Needs::stopped) return {};
       return fail_hint(Errc::not_stopped, fmt::format("{}: the program has not been started", route.command),
                        "send configurationDone first");
     case proto::RunState::running:
-      if (route.needs == spec::Needs::debuggee) return {};
+      if (route.needs != spec::Needs::stopped) return {};
       return fail_hint(Errc::not_stopped, fmt::format("{}: the program is running", route.command), "pause it first");
     case proto::RunState::stopped: return {};
   }

@@ -28,7 +28,8 @@ std::span<const Route> routes();
 // Errors: unknown_request naming the nearest known one.
 Result<const Route*> find_route(std::string_view command);
 // Errors: not_stopped, no_debuggee, wrong_state; the message says what to do.
-Result<void> check_needs(const Route& route, const proto::Control& control);
+// `starting`: a launch or attach is under way.
+Result<void> check_needs(const Route& route, const proto::Control& control, bool starting);
 
 // What the registered handlers can do.
 proto::dap::Capabilities collect_capabilities();

@@ -75,7 +75,8 @@ void report_keys(StartKind kind, const json& arguments, Draft& draft) {
   if (!foreign.empty()) draft.note(fmt::format("ignored, since they mean nothing to trapline: {}", foreign));
 }
 
-// VS Code puts the configuration's title into `name`. It is the process's name only where nothing else tells which one.
+// `name` is the process's name, unless an editor sent its whole configuration (then `type` and `request` come along):
+// there it is the configuration's title, and a process that happens to be called the same is not what was meant.
 void settle_attach_target(const json& arguments, Draft& draft) {
   auto& attach = draft.request.attach;
   if (attach.pid || !draft.request.session.empty()) {
@@ -85,10 +86,15 @@ void settle_attach_target(const json& arguments, Draft& draft) {
   if (!attach.name.empty()) return;
   const auto name = arguments.find("name");
   const bool from_editor = arguments.contains("type") || arguments.contains("request");
-  if (name != arguments.end() && name->is_string() && !(from_editor && !attach.program.empty())) {
+  if (name != arguments.end() && name->is_string() && !from_editor) {
     attach.name = name->get<std::string>();
   } else if (!attach.program.empty()) {
     attach.name = attach.program.substr(attach.program.find_last_of('/') + 1);
+  } else if (name != arguments.end() && from_editor) {
+    draft.refuse(
+        Errc::bad_request,
+        "attach: which process? neither pid nor processName is given, and `name` is this configuration's title",
+        R"(set "pid" to its number, or "processName" to its program's name)");
   } else {
     draft.refuse(Errc::bad_request, "attach: which process? neither pid nor name is given",
                  R"(set "pid" to its number, or "name" to its program's name)");

@@ -55,8 +55,9 @@ std::vector<Row> attach_rows() {
   return {
       {"pid", attach, R"({"type":["integer","string"]})", "", "Number of the process.", apply_pid, {{"processId"}}},
       {"processName", attach, text, "",
-       "Name of the process: a glob on its program's name or its command name. `name` does the same where nothing else "
-       "names the process.",
+       "Name of the process: a glob on its program's name or its command name. Clients that send no `type` and "
+       "`request` "
+       "may call it `name`; in an editor's configuration that is the title.",
        apply_name},
       {"waitFor", attach, R"({"type":["boolean","string"]})", "false",
        "Wait for a process of that name to start; a string is the name.", apply_wait_for},

@@ -57,7 +57,7 @@ void Session::on_request(const spec::IncomingRequest& request) {
     answer(request.seq, std::unexpected(route.error()));
   } else if (!initialized_ && (*route)->command != spec::Initialize::command) {
     answer(request.seq, fail(Errc::wrong_state, fmt::format("{}: initialize comes first", request.command)));
-  } else if (auto met = check_needs(**route, control_); !met) {
+  } else if (auto met = check_needs(**route, control_, starter_.waiting()); !met) {
     answer(request.seq, std::unexpected(std::move(met).error()));
   } else {
     // The border: what throws below (the JSON library, memory) is answered as a bug and travels no further.

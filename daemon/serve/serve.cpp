@@ -1,7 +1,9 @@
 #include "daemon/serve/serve.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -40,6 +42,34 @@ Error terminal_error(std::string text, int err) {
           .hint = {}};
 }
 
+Result<void> replace(int stream, const std::string& path, int flags) {
+  const util::Fd file(::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0666));
+  if (!file || ::dup2(file.get(), stream) < 0)
+    return std::unexpected(terminal_error(fmt::format("cannot open '{}' for stream {}", path, stream), errno));
+  return {};
+}
+
+Result<void> redirect(const Waiting& waiting) {
+  constexpr int writing = O_WRONLY | O_CREAT | O_TRUNC;
+  if (!waiting.in.empty()) TL_TRY_VOID(replace(STDIN_FILENO, waiting.in, O_RDONLY));
+  if (!waiting.out.empty()) TL_TRY_VOID(replace(STDOUT_FILENO, waiting.out, writing));
+  if (waiting.err.empty()) return {};
+  // One file for both is opened once, so that neither writes over the other.
+  if (waiting.err != waiting.out) return replace(STDERR_FILENO, waiting.err, writing);
+  if (::dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
+    return std::unexpected(terminal_error("cannot join stderr and stdout", errno));
+  return {};
+}
+
+// Yama (kernel.yama.ptrace_scope = 1) lets only an ancestor trace us, and that is the terminal's shell here: name the
+// session process, which holds the other end of the socket. Without Yama it is an EINVAL that means nothing.
+void permit(const util::Fd& socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+    ::prctl(PR_SET_PTRACER, static_cast<unsigned long>(peer.pid), 0, 0, 0);
+}
+
 }  // namespace
 
 Error wait_for_tracer(const Waiting& waiting) {
@@ -51,6 +81,8 @@ Error wait_for_tracer(const Waiting& waiting) {
   const util::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0)
     return terminal_error("the debugger that asked for this terminal is gone", errno);
+  if (auto opened = redirect(waiting); !opened) return std::move(opened).error();
+  permit(fd);
   // For people who look at the traffic; the debugger believes the kernel (SO_PEERCRED) alone.
   const std::string own = fmt::format("{}\n", ::getpid());
   if (::send(fd.get(), own.data(), own.size(), MSG_NOSIGNAL) < 0)
@@ -61,7 +93,8 @@ Error wait_for_tracer(const Waiting& waiting) {
   while (got < 0 && errno == EINTR);
   if (got != 1) return terminal_error("the debugger gave up before the program was started", 0);
   // A refusal is no reason not to run; the debugger warns by looking at the process.
-  if (waiting.no_aslr) ::personality(ADDR_NO_RANDOMIZE);
+  constexpr unsigned long query = 0xffffffff;
+  if (waiting.no_aslr) ::personality(static_cast<unsigned long>(::personality(query)) | ADDR_NO_RANDOMIZE);
   std::vector<std::string> words = waiting.argv;
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());

@@ -18,11 +18,12 @@ struct SessionSetup {
 // `traplined --session FD`. The calling thread becomes the tracer.
 Result<void> run_session(const SessionSetup& setup);
 
-// `traplined --wait-for-tracer SOCKET [--no-aslr] -- ARGV`: what a terminal is asked to run. Says who it is, waits
-// until it is traced, and becomes ARGV. Returns only where it cannot; the message is for the terminal.
+// `traplined --wait-for-tracer SOCKET [--no-aslr] [--stdin FILE]... -- ARGV`: what a terminal is asked to run. Says who
+// it is, waits until it is traced, and becomes ARGV. Returns only where it cannot; the message is for the terminal.
 struct Waiting {
   std::string socket;
   bool no_aslr = false;
+  std::string in, out, err;  // files for its standard streams; empty: the terminal's
   std::vector<std::string> argv;
 };
 Error wait_for_tracer(const Waiting& waiting);

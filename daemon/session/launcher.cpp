@@ -25,7 +25,7 @@ std::string_view trimmed(std::string_view text) {
 
 // A line as VS Code's users write it: NAME=value, quotes around the value taken off, `export` allowed, # begins a
 // comment line.
-Result<void> apply_env_file(std::vector<std::string>& env, const std::string& path) {
+Result<void> read_env_file(EnvironmentChanges& changes, const std::string& path) {
   std::ifstream file(path);
   if (!file)
     return fail_hint(Errc::not_found, fmt::format("envFile {} cannot be read", path), "check the path in launch.json");
@@ -41,7 +41,7 @@ Result<void> apply_env_file(std::vector<std::string>& env, const std::string& pa
     auto value = trimmed(text.substr(equals + 1));
     if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front())
       value = value.substr(1, value.size() - 2);
-    set_variable(env, trimmed(text.substr(0, equals)), value);
+    changes.emplace_back(trimmed(text.substr(0, equals)), value);
   }
   return {};
 }
@@ -56,9 +56,16 @@ std::vector<std::string> own_environment() {
 
 Result<std::vector<std::string>> environment_of(const proto::LaunchSpec& spec, const std::vector<std::string>& base) {
   auto env = spec.inherit_env ? base : std::vector<std::string>{};
-  if (!spec.env_file.empty()) TL_TRY_VOID(apply_env_file(env, spec.env_file));
-  for (const auto& [name, value] : spec.env) set_variable(env, name, value);
+  TL_TRY(const auto changes, environment_changes(spec));
+  for (const auto& [name, value] : changes) set_variable(env, name, value);
   return env;
+}
+
+Result<EnvironmentChanges> environment_changes(const proto::LaunchSpec& spec) {
+  EnvironmentChanges changes;
+  if (!spec.env_file.empty()) TL_TRY_VOID(read_env_file(changes, spec.env_file));
+  changes.insert(changes.end(), spec.env.begin(), spec.env.end());
+  return changes;
 }
 
 Result<ResolvedLaunch> resolve_launch(const proto::LaunchSpec& spec) {

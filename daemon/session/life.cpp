@@ -25,6 +25,13 @@ std::string list_of(const std::vector<Pid>& pids) {
   return text;
 }
 
+sym::SearchOptions search_options(const proto::SourceOptions& options, std::string root) {
+  sym::SearchOptions search;
+  if (!options.debug_file_dirs.empty()) search.debug_dirs = options.debug_file_dirs;
+  search.root = std::move(root);
+  return search;
+}
+
 }  // namespace
 
 std::unique_ptr<proto::Control> make_session(Environment environment) {
@@ -38,7 +45,8 @@ Session::Session(Environment environment)
 
 Session::~Session() {
   *alive_ = false;
-  if (gate_) gate_->cancel(Error{.code = Errc::cancelled, .message = "the session ended", .hint = {}});
+  if (const auto gate = gate_)  // a holder of its own: the answer drops gate_
+    gate->cancel(Error{.code = Errc::cancelled, .message = "the session ended", .hint = {}});
   inferior_.reset();
 }
 
@@ -73,7 +81,11 @@ void Session::launch(proto::LaunchSpec spec, Reply<proto::ProcessInfo> reply) {
   if (auto idle = require_idle(); !idle) return reply(std::unexpected(idle.error()));
   end_debuggee();
   launched_ = spec;
-  if (spec.console != proto::Console::internal && spec.open_terminal)
+  const bool in_terminal = spec.console != proto::Console::internal && spec.open_terminal;
+  if (in_terminal && !spec.user.empty())
+    console("A program of another user cannot be started in the editor's terminal: its output comes here.\n",
+            proto::OutputCategory::important);
+  if (in_terminal && spec.user.empty())
     launch_in_terminal(std::move(spec), std::move(reply));
   else
     launch_here(std::move(spec), std::move(reply));
@@ -103,10 +115,7 @@ void Session::launch_here(proto::LaunchSpec spec, Reply<proto::ProcessInfo> repl
     plan.stderr_pipe = util::Fd(ends[1]);
   }
   apply_options(spec.sources, spec.signals);
-  modules_ = std::make_unique<image::Modules>(sym::SearchOptions{.debug_dirs = spec.sources.debug_file_dirs.empty()
-                                                                                   ? sym::SearchOptions{}.debug_dirs
-                                                                                   : spec.sources.debug_file_dirs,
-                                                                 .root = {}});
+  modules_ = std::make_unique<image::Modules>(search_options(spec.sources, {}));
   auto inferior = run::Inferior::launch(
       environment_.tracer.token(), {.plan = std::move(plan), .program = resolved->program, .timeout = spec.timeout},
       *modules_, environment_.journal_dir, *this);
@@ -128,53 +137,72 @@ void Session::launch_here(proto::LaunchSpec spec, Reply<proto::ProcessInfo> repl
   reply(*process_);
 }
 
+// What a terminal is asked to run: our helper, which becomes the program once it is traced.
+Result<proto::TerminalRequest> Session::terminal_request(const proto::LaunchSpec& spec,
+                                                         const ResolvedLaunch& resolved) {
+  TL_TRY(const auto changes, environment_changes(spec));
+  proto::TerminalRequest request{.kind = spec.console,
+                                 .title = std::filesystem::path(resolved.program).filename().string(),
+                                 .cwd = resolved.cwd.empty() ? std::filesystem::current_path().string() : resolved.cwd,
+                                 .args = {environment_.exec_helper, "--wait-for-tracer", gate_->path().string()},
+                                 .env = {}};
+  if (spec.disable_aslr) request.args.emplace_back("--no-aslr");
+  for (const auto& [option, file] :
+       {std::pair("--stdin", &spec.stdio.in), {"--stdout", &spec.stdio.out}, {"--stderr", &spec.stdio.err}})
+    if (!file->empty()) request.args.insert(request.args.end(), {option, *file});
+  request.args.emplace_back("--");
+  // A terminal can only add to the environment that it has.
+  if (!spec.inherit_env) request.args.insert(request.args.end(), {"/usr/bin/env", "-i"});
+  for (const auto& [name, value] : changes) {
+    if (spec.inherit_env)
+      request.env[name] = value;
+    else if (value)
+      request.args.push_back(fmt::format("{}={}", name, *value));
+  }
+  request.args.insert(request.args.end(), resolved.argv.begin(), resolved.argv.end());
+  return request;
+}
+
 void Session::launch_in_terminal(proto::LaunchSpec spec, Reply<proto::ProcessInfo> reply) {
   auto resolved = resolve_launch(spec);
   if (!resolved) return reply(std::unexpected(resolved.error()));
   auto gate = TerminalGate::open(environment_.loop, environment_.journal_dir);
   if (!gate) return reply(std::unexpected(gate.error()));
   gate_ = *gate;
-  proto::TerminalRequest request{
-      .kind = spec.console,
-      .title = std::filesystem::path(resolved->program).filename().string(),
-      .cwd = resolved->cwd.empty() ? std::filesystem::current_path().string() : resolved->cwd,
-      .args = {environment_.exec_helper, "--wait-for-tracer", gate_->path().string()},
-      .env = {}};
-  if (spec.disable_aslr) request.args.emplace_back("--no-aslr");
-  request.args.emplace_back("--");
-  request.args.insert(request.args.end(), resolved->argv.begin(), resolved->argv.end());
-  for (const auto& [name, value] : spec.env) request.env[name] = value;
+  auto request = terminal_request(spec, *resolved);
+  if (!request) return reply(std::unexpected(request.error()));
   apply_options(spec.sources, spec.signals);
   no_debug_ = spec.no_debug;
-  const auto program = resolved->program;
-  const auto stop_at = spec.stop_at;
   give_up_ = [gate = std::weak_ptr(gate_)](const Error& why) {
     if (const auto waiting = gate.lock()) waiting->cancel(why);
   };
-  gate_->wait(spec.timeout, [this, program, stop_at, reply](Result<TerminalGate::Waiting> waiting) {
+  const auto open_terminal = spec.open_terminal;
+  gate_->wait(spec.timeout, [this, spec = std::move(spec), program = resolved->program,
+                             reply](Result<TerminalGate::Waiting> waiting) {
     give_up_ = nullptr;
+    // The helper of a start that failed must not wait in its terminal: it goes with its socket.
+    gate_.reset();
     if (!waiting) return reply(std::unexpected(waiting.error()));
-    adopt(*std::move(waiting), program, [this, stop_at, reply](Result<proto::ProcessInfo> info) {
-      if (info) {
-        stop_on_start_ = stop_at == proto::StopAt::entry;
-        if (stop_at == proto::StopAt::main) stop_at_main();
-      }
-      reply(std::move(info));
-    });
+    adopt(*std::move(waiting), spec, program, reply);
   });
-  spec.open_terminal(std::move(request), [gate = std::weak_ptr(gate_)](Result<void> opened) {
+  open_terminal(*std::move(request), [gate = std::weak_ptr(gate_)](Result<void> opened) {
     if (const auto still_waiting = gate.lock(); still_waiting && !opened) still_waiting->cancel(opened.error());
   });
 }
 
-void Session::adopt(TerminalGate::Waiting waiting, const std::string& program, Reply<proto::ProcessInfo> reply) {
-  modules_ = std::make_unique<image::Modules>(sym::SearchOptions{});
+void Session::adopt(TerminalGate::Waiting waiting, const proto::LaunchSpec& spec, const std::string& program,
+                    const Reply<proto::ProcessInfo>& reply) {
+  modules_ = std::make_unique<image::Modules>(search_options(spec.sources, {}));
   auto inferior = run::Inferior::adopt_waiting(environment_.tracer.token(), waiting.pid, program, waiting.release,
                                                *modules_, environment_.journal_dir, *this);
   if (!inferior) return reply(std::unexpected(inferior.error()));
   const auto pid = (*inferior)->pid();
+  if (spec.disable_aslr && os::has_random_addresses(pid))
+    warned("Address space randomisation could not be switched off: addresses will differ between runs.");
   begin_debuggee(*std::move(inferior), {.name = program, .pid = pid, .start_method = proto::StartMethod::launch});
   hold_at(proto::StopReason::entry, Tid{pid.value});
+  stop_on_start_ = spec.stop_at == proto::StopAt::entry;
+  if (spec.stop_at == proto::StopAt::main) stop_at_main();
   reply(*process_);
 }
 
@@ -221,10 +249,7 @@ void Session::attach_pid(const proto::AttachSpec& spec, Pid pid, Reply<proto::Pr
   if (auto allowed = os::check_attachable(pid); !allowed) return reply(std::unexpected(allowed.error()));
   apply_options(spec.sources, spec.signals);
   // The target's own mount namespace: a process in a container names files that this one does not have.
-  modules_ = std::make_unique<image::Modules>(sym::SearchOptions{.debug_dirs = spec.sources.debug_file_dirs.empty()
-                                                                                   ? sym::SearchOptions{}.debug_dirs
-                                                                                   : spec.sources.debug_file_dirs,
-                                                                 .root = fmt::format("/proc/{}/root", pid.value)});
+  modules_ = std::make_unique<image::Modules>(search_options(spec.sources, fmt::format("/proc/{}/root", pid.value)));
   auto inferior = run::Inferior::attach(environment_.tracer.token(), pid, *modules_, environment_.journal_dir, *this);
   if (!inferior) return reply(std::unexpected(inferior.error()));
   no_debug_ = false;

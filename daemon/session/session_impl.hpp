@@ -14,6 +14,7 @@
 #include "daemon/image/modules.hpp"
 #include "daemon/run/inferior.hpp"
 #include "daemon/session/breakpoint_table.hpp"
+#include "daemon/session/launcher.hpp"
 #include "daemon/session/output.hpp"
 #include "daemon/session/session.hpp"
 #include "daemon/session/signals.hpp"
@@ -101,7 +102,9 @@ class Session final : public proto::Control, private run::Observer {
   bool give_up_waiting();
   void launch_here(proto::LaunchSpec spec, Reply<proto::ProcessInfo> reply);
   void launch_in_terminal(proto::LaunchSpec spec, Reply<proto::ProcessInfo> reply);
-  void adopt(TerminalGate::Waiting waiting, const std::string& program, Reply<proto::ProcessInfo> reply);
+  Result<proto::TerminalRequest> terminal_request(const proto::LaunchSpec& spec, const ResolvedLaunch& resolved);
+  void adopt(TerminalGate::Waiting waiting, const proto::LaunchSpec& spec, const std::string& program,
+             const Reply<proto::ProcessInfo>& reply);
   void try_attach_by_name(std::shared_ptr<proto::AttachSpec> spec, std::chrono::steady_clock::time_point until,
                           Reply<proto::ProcessInfo> reply);
   void attach_pid(const proto::AttachSpec& spec, Pid pid, Reply<proto::ProcessInfo> reply);

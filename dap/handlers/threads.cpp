@@ -5,6 +5,8 @@
 namespace trapline::dap {
 
 Result<spec::ThreadsResponse> handle(spec::Threads, Session& session, const spec::NoArguments&) {
+  const auto state = session.control().state();
+  if (state == proto::RunState::none || state == proto::RunState::exited) return spec::ThreadsResponse{};
   TL_TRY(const auto threads, session.control().threads());
   spec::ThreadsResponse response;
   response.threads.reserve(threads.size());

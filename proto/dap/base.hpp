@@ -48,6 +48,7 @@ nlohmann::json error_envelope(Seq request, std::string_view command, std::string
 enum class Needs : std::uint8_t {
   nothing,
   debuggee,  // launched or attached, and not gone
+  start,     // as `debuggee`, or one that is being started: VS Code asks for threads while a terminal opens
   stopped,
 };
 

@@ -257,7 +257,7 @@ TL_DAP_REQUEST(Next, "next", stopped, StepArguments, NoBody, "supportsSteppingGr
 TL_DAP_REQUEST(StepIn, "stepIn", stopped, StepArguments, NoBody);
 TL_DAP_REQUEST(StepOut, "stepOut", stopped, StepArguments, NoBody);
 TL_DAP_REQUEST(Pause, "pause", debuggee, PauseArguments, NoBody);
-TL_DAP_REQUEST(Threads, "threads", debuggee, NoArguments, ThreadsResponse);
+TL_DAP_REQUEST(Threads, "threads", start, NoArguments, ThreadsResponse);
 TL_DAP_REQUEST(StackTrace, "stackTrace", stopped, StackTraceArguments, StackTraceResponse,
                "supportsDelayedStackTraceLoading");
 TL_DAP_REQUEST(Scopes, "scopes", stopped, ScopesArguments, ScopesResponse);

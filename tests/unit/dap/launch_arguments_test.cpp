@@ -169,6 +169,14 @@ TEST_CASE("attach: the process, in every spelling") {
   CHECK(parse(StartKind::attach, R"({"processId":"12"})").attach.pid == Pid{12});
   CHECK(parse(StartKind::attach, R"({"name":"redis-*"})").attach.name == "redis-*");
   CHECK(parse(StartKind::attach, R"({"processName":"redis","name":"my label"})").attach.name == "redis");
+  // An editor sends its whole configuration: `name` is the title in there.
+  const auto titled = refused(StartKind::attach, R"({"type":"trapline","request":"attach","name":"redis"})");
+  CHECK(titled.message ==
+        "attach: which process? neither pid nor processName is given, and `name` is this configuration's title");
+  CHECK(titled.hint == R"(set "pid" to its number, or "processName" to its program's name)");
+  CHECK(parse(StartKind::attach, R"({"type":"t","request":"attach","name":"my label","processName":"redis"})")
+            .attach.name == "redis");
+  CHECK(refused(StartKind::attach, R"({"request":"attach","name":"redis","waitFor":true})").code == Errc::bad_request);
   const auto by_program =
       parse(StartKind::attach, R"({"type":"trapline","name":"my label","program":"/opt/redis-server"})");
   CHECK(by_program.attach.name == "redis-server");
