@@ -391,6 +391,43 @@ TEST_CASE("the sweep finds what no known tid explains, and nothing where there i
   CHECK(std::holds_alternative<InterruptStop>(found->what));
 }
 
+TEST_CASE("an interrupt overtakes the SIGTRAP of a step through a sleeping system call: trap_pending tells") {
+  const TracerThread thread;
+  const auto& tracer = thread.token();
+  SharedPage page;
+  const Pid pid = fork_child([&] {
+    page->ready = 1;
+    ::pause();
+  });
+  wait_for(page->ready, 1);
+  REQUIRE(seize(tracer, Tid{pid.value}, 0));
+  Tracee tracee(thread, pid);
+  const auto sleep_in_pause = [&] {
+    const auto deadline = std::chrono::steady_clock::now() + test_patience;
+    for (;;) {
+      const auto status = process_status(tracee.tid());
+      REQUIRE(status);
+      if (status->state == 'S') return;
+      if (std::chrono::steady_clock::now() > deadline) FAIL("the child does not sleep");
+      ::usleep(200);
+    }
+  };
+  sleep_in_pause();
+  stop(tracer, tracee);
+  CHECK(trap_pending(tracer, tracee.tid()).value() == false);
+  // The kernel takes it back to its `syscall`, and the step ends behind that.
+  REQUIRE(single_step(tracer, tracee.tid(), 0));
+  sleep_in_pause();
+  stop(tracer, tracee);
+  CHECK(trap_pending(tracer, tracee.tid()).value() == true);
+  REQUIRE(resume(tracer, tracee.tid(), 0));
+  const auto event = tracee.next();
+  const auto* signal = std::get_if<SignalStop>(&event.what);
+  REQUIRE(signal != nullptr);
+  CHECK(signal->signal == SIGTRAP);
+  CHECK(trap_pending(tracer, tracee.tid()).value() == false);
+}
+
 TEST_CASE("debug registers are reached through the user area") {
   const TracerThread thread;
   const auto& tracer = thread.token();

@@ -5,6 +5,7 @@
 
 using namespace trapline;
 using namespace trapline::test;
+using run::StepGoal;
 
 namespace {
 
@@ -114,4 +115,31 @@ TEST_CASE("a real signal still interrupts") {
   CHECK(ride.wait_exit() == 0);
   plain.reaped(0);
   CHECK(plain.output() == "waiting\neintr\n");
+}
+
+TEST_CASE(
+    "an instruction step that sleeps in the kernel can be interrupted and let go: its SIGTRAP is not the program's") {
+  for (const std::string how : {"poll", "read", "epoll"}) {
+    CAPTURE(how);
+    Folder folder;
+    Plain plain(folder, "run_waits", {how});
+    REQUIRE(plain.says("waiting"));
+    settle(plain.pid());
+    for (int round = 0; round < 5; ++round) {
+      Ride ride;
+      ride.attach(plain.pid());
+      REQUIRE(ride.inferior->step(
+          {.thread = Tid{plain.pid().value}, .goal = StepGoal::over, .unit = run::StepUnit::instruction, .skip = {}}));
+      settle(plain.pid());
+      CHECK(ride.stops.empty());
+      REQUIRE(ride.inferior->interrupt());
+      CHECK(ride.stop().cause == run::StopCause::interrupted);
+      REQUIRE(ride.inferior->detach());
+      CHECK(ride.signals.empty());
+    }
+    settle(plain.pid());
+    plain.type("x");
+    CHECK(plain.wait() == 0);
+    CHECK(plain.output() == (how == "epoll" ? "waiting\nreadable\n" : "waiting\n"));
+  }
 }
