@@ -160,28 +160,6 @@ describe("starting", () => {
     assert.equal(await endOf(client), 0);
     assert.match(client.output("console"), /MIMode/);
   });
-
-  test("where the client has a terminal, the program is run in it", async () => {
-    const client = await initialized({ supportsRunInTerminalRequest: true });
-    let terminal;
-    client.onReverse = (request) => {
-      terminal = request;
-      const { args, cwd, env } = request.arguments;
-      const child = spawn(args[0], args.slice(1), { cwd: cwd || undefined, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
-      client.terminalText = "";
-      child.stdout.on("data", (chunk) => (client.terminalText += chunk));
-      return { processId: child.pid };
-    };
-    await launch("loop", { client, args: { console: "integratedTerminal" }, configure: (c) => breakAt(c, "after loop") });
-    const stop = (await client.event("stopped")).body;
-    assert.equal(stop.reason, "breakpoint");
-    assert.equal(terminal.command, "runInTerminal");
-    assert.equal(terminal.arguments.kind, "integrated");
-    await client.send("continue", { threadId: stop.threadId });
-    assert.equal(await endOf(client), 3);
-    assert.equal(client.terminalText, "total=45\n");
-    assert.equal(client.output("stdout"), "", "the terminal has the output, the console does not");
-  });
 });
 
 describe("a start that cannot be", () => {
