@@ -47,9 +47,13 @@ fetch() { # fetch SOURCE: DIR/src/SOURCE, from Debian's source package of that n
     "$key" " $codename" "$key" "-security $codename-security" >"$apt/sources.list"
   local options=(-q -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
     -o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt/cache" -o APT::Sandbox::User=root -o Acquire::Retries=3)
-  [ -f "$apt/updated" ] || apt-get "${options[@]}" update >>"$log" 2>&1
+  [ -f "$apt/updated" ] || timeout 120 apt-get "${options[@]}" update >>"$log" 2>&1
   touch "$apt/updated"
-  (cd "$apt" && apt-get "${options[@]}" source --download-only "$1" >>"$log" 2>&1)
+  # Lists of an earlier day may name a version that the mirror has replaced since.
+  if ! (cd "$apt" && timeout 180 apt-get "${options[@]}" source --download-only "$1") >>"$log" 2>&1; then
+    timeout 120 apt-get "${options[@]}" update >>"$log" 2>&1
+    (cd "$apt" && timeout 180 apt-get "${options[@]}" source --download-only "$1") >>"$log" 2>&1
+  fi
   rm -rf "$dir/src/$1.part"
   dpkg-source --no-check -x "$(ls "$apt/$1"_*.dsc | sort -V | tail -n 1)" "$dir/src/$1.part" >>"$log" 2>&1
   rm -f "$dir/src/$1"_*.orig*  # dpkg-source leaves copies beside the tree
