@@ -262,6 +262,27 @@ std::string parameter_list(const Type* function, int depth, bool skip_this) {
   return "(" + text + ")";
 }
 
+bool is_pointer_like(TypeKind kind) {
+  return kind == TypeKind::pointer || kind == TypeKind::lvalue_reference || kind == TypeKind::rvalue_reference ||
+         kind == TypeKind::data_member_pointer || kind == TypeKind::function_member_pointer;
+}
+
+// The element of an array of arrays, its qualifiers kept; the type itself where it is no array.
+const Type* innermost_element(const Type* type) {
+  for (int depth = 0; depth < max_type_depth && type != nullptr; ++depth) {
+    const Type* peeled = type->unqualified();
+    if (peeled->kind() != TypeKind::array || peeled->vector()) break;
+    type = peeled->target();
+  }
+  return type;
+}
+
+bool has_qualifier(const Type* type, Qualifier wanted) {
+  for (int depth = 0; depth < max_type_depth && type->kind() == TypeKind::qualified; ++depth, type = type->target())
+    if (type->qualifier() == wanted) return true;
+  return false;
+}
+
 }  // namespace
 
 std::string declare(const Type* type, std::string inner, int depth) {
@@ -288,9 +309,11 @@ std::string declare(const Type* type, std::string inner, int depth) {
     case TypeKind::function: return declare(target, inner + parameter_list(type, depth, false), depth + 1);
     case TypeKind::qualified: {
       const std::string word(qualifier_word(type->qualifier()));
-      const TypeKind below = type->unqualified()->kind();
-      if (below == TypeKind::pointer || below == TypeKind::lvalue_reference || below == TypeKind::rvalue_reference ||
-          below == TypeKind::data_member_pointer || below == TypeKind::function_member_pointer)
+      // Qualifiers of an array are its elements'; gcc writes them at both.
+      const Type* below = innermost_element(type);
+      if (below == nullptr) return word + " " + declare(target, std::move(inner), depth + 1);
+      if (below != type && has_qualifier(below, type->qualifier())) return declare(target, std::move(inner), depth + 1);
+      if (is_pointer_like(below->unqualified()->kind()))
         return declare(target, word + (inner.empty() || inner[0] == '[' ? "" : " ") + inner, depth + 1);
       return word + " " + declare(target, std::move(inner), depth + 1);
     }

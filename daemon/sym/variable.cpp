@@ -125,9 +125,20 @@ std::vector<Variable> locals_of(DieRef scope, std::uint64_t pc) {
   if (!die) return out;
   const ElfModule& module = elf_module(*scope.module);
   std::set<std::string> inner;
+  // gcc may put a copy's variables into a block of their own, where the abstract function has them directly: they are
+  // found there, and are not lost as well.
+  std::vector<DieRef> found;
   for (const Dwarf_Die& block : blocks_at(module, *die, pc)) {
     const std::size_t begin = out.size();
     collect(module, block, false, out);
+    const auto here = out.begin() + static_cast<std::ptrdiff_t>(begin);
+    const auto twice = [&](const Variable& one) {
+      return one.gone && std::ranges::find(found, one.die) != found.end();
+    };
+    out.erase(std::remove_if(here, out.end(), twice), out.end());
+    for (std::size_t i = begin; i < out.size(); ++i)
+      if (const auto own = open_die(out[i].die); own && !out[i].gone)
+        if (const auto origin = origin_of(*own)) found.push_back(make_ref(module, *origin));
     for (std::size_t i = begin; i < out.size(); ++i) out[i].shadowed = inner.contains(out[i].name);
     for (std::size_t i = begin; i < out.size(); ++i) inner.insert(out[i].name);
   }
