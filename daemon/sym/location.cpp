@@ -301,6 +301,11 @@ Result<bool> Machine::frame(const Op& op) {
       TL_TRY_VOID(push(slot));
       return true;
     }
+    case DW_OP_GNU_parameter_ref: {
+      TL_TRY(const std::vector<std::byte> bytes, context_.entry_value({op}));
+      TL_TRY_VOID(push(Slot::typed(nullptr, bytes)));
+      return true;
+    }
     case DW_OP_call2:
     case DW_OP_call4:
     case DW_OP_call_ref: {

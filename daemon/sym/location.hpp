@@ -61,7 +61,8 @@ class LocationContext {
   virtual Result<std::uint64_t> frame_base() const = 0;
   virtual Result<LoadAddr> load_address(std::uint64_t file_address) const = 0;
   virtual Result<LoadAddr> tls_address(std::uint64_t offset) const = 0;
-  // What `what` (a register) held when the function was entered: little endian, 8 bytes unless typed.
+  // What `what` (a register, or DW_OP_GNU_parameter_ref) held when the function was entered: little endian, 8 bytes
+  // unless typed.
   virtual Result<std::vector<std::byte>> entry_value(const Expression& what) const = 0;
   // DW_OP_push_object_address.
   virtual Result<LoadAddr> object_address() const = 0;

@@ -80,6 +80,13 @@ Result<Op> decode_one(const Module& module, Dwarf_Attribute& attr, const Dwarf_O
       if (dwarf_getlocation_die(&attr, &op, &die) == 0) out.die = make_ref(module, die);
       break;
     }
+    case DW_OP_GNU_parameter_ref: {
+      Dwarf_Die die;
+      if (dwarf_getlocation_die(&attr, &op, &die) != 0)
+        return fail(Errc::bad_debug_info, "a location names a parameter that is not there");
+      out.die = make_ref(module, die);
+      break;
+    }
     case DW_OP_GNU_variable_value: {
       Dwarf_Die die;
       if (dwarf_getlocation_die(&attr, &op, &die) == 0) out.type = type_of(make_ref(module, die));
@@ -299,6 +306,19 @@ std::optional<std::uint64_t> register_of(const Expression& expression) {
   return std::nullopt;
 }
 
+// A parameter that has no place: the optimiser dropped it, and call sites still tell what it would have held.
+DieRef parameter_of(const Expression& expression) {
+  return expression.size() == 1 && expression[0].code == DW_OP_GNU_parameter_ref ? expression[0].die : DieRef{};
+}
+
+// Whether the entry of a call site tells about `parameter`.
+bool is_about(const Module& module, const Dwarf_Die& entry, const DieRef& parameter) {
+  auto told = referenced(entry, DW_AT_call_parameter);
+  if (!told) told = referenced(entry, DW_AT_abstract_origin);
+  const auto die = open_die(parameter);
+  return told && die && root_of(module, *told) == root_of(*parameter.module, *die);
+}
+
 std::optional<Expression> expression_at(const Module& module, const Dwarf_Die& die,
                                         std::initializer_list<unsigned> names) {
   for (const unsigned name : names)
@@ -312,7 +332,8 @@ std::optional<Expression> expression_at(const Module& module, const Dwarf_Die& d
 Result<CallSiteAnswer> call_site_value(const CallSiteQuery& query, const Expression& what) {
   const auto unknown = [](std::string why) { return fail(Errc::not_available, std::move(why)); };
   const auto wanted = register_of(what);
-  if (!wanted) return unknown("the value at entry is not that of a register");
+  const auto parameter = parameter_of(what);
+  if (!wanted && !parameter) return unknown("the value at entry is not that of a register");
   if (query.caller_module == nullptr || query.return_pc == 0) return unknown("the caller is not known");
   const auto function = query.caller_module->function_at(query.return_pc - 1);
   const auto die = function && function->die ? open_die(function->die) : std::nullopt;
@@ -342,8 +363,9 @@ Result<CallSiteAnswer> call_site_value(const CallSiteQuery& query, const Express
   if (first_child(*site, child)) do {
       const int tag = dwarf_tag(&child);
       if (tag != DW_TAG_call_site_parameter && tag != DW_TAG_GNU_call_site_parameter) continue;
+      if (parameter && !is_about(module, child, parameter)) continue;
       const auto place = expression_at(module, child, {DW_AT_location});
-      if (!place || register_of(*place) != wanted) continue;
+      if (wanted && (!place || register_of(*place) != wanted)) continue;
       auto value = expression_at(module, child, {DW_AT_call_value, DW_AT_GNU_call_site_value});
       if (!value) break;
       answer.value = std::move(*value);
