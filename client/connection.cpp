@@ -27,6 +27,9 @@ Result<int> connect_unix(const std::string& path) {
   if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   const int problem = errno;
   ::close(fd);
+  if (problem == EACCES || problem == EPERM)
+    return fail_hint(Errc::no_permission, fmt::format("the daemon at {} is another user's", path),
+                     "use your own (without --socket), or run this as that user");
   return std::unexpected(Error{.code = Errc::connection,
                                .message = fmt::format("no daemon answers at {}: {}", path, std::strerror(problem)),
                                .os_errno = problem,

@@ -1,13 +1,67 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <fstream>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "client/commands/commands.hpp"
+#include "proto/wire/nearest.hpp"
 
 using namespace trapline::client;
 
+namespace {
+
+// Verbs that are promised and not there yet: said so, rather than called unknown.
+constexpr auto later_verbs =
+    std::to_array<std::string_view>({"core", "log", "trace", "capture", "record", "replay", "index"});
+
+// What stands where the verb is due.
+std::string first_word(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--socket" || word == "--token-file")
+      ++i;
+    else if (!word.starts_with('-'))
+      return std::string(word);
+  }
+  return {};
+}
+
+std::vector<std::string> verbs_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const auto* one : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(one->get_name());
+  return names;
+}
+
+bool is_verb(const CLI::App& app, const std::string& word) {
+  const auto names = verbs_of(app);
+  return std::ranges::find(names, word) != names.end();
+}
+
+void complain_of_verb(const CLI::App& app, const std::string& verb) {
+  if (std::ranges::find(later_verbs, verb) != later_verbs.end()) {
+    std::cerr << "trapline: `" << verb << "` is not available in this version\n";
+    return;
+  }
+  const auto names = verbs_of(app);
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  std::cerr << "trapline: there is no verb `" << verb << "`\n";
+  if (const auto near = trapline::wire::nearest(verb, known))
+    std::cerr << "  did you mean `trapline " << *near << "`?\n";
+  else
+    std::cerr << "  `trapline --help` lists them; to debug a program: trapline run -- PROGRAM ARGS\n";
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  CLI::App app{"trapline: debug native programs, live ones too"};
-  app.require_subcommand(1);
+  CLI::App app{"trapline: debug native programs, live ones too", "trapline"};
+  app.set_version_flag("--version", "trapline 0.1.0");
+  app.require_subcommand(0, 1);
+  app.footer("trapline VERB --help says more. The prompt has gdb's command names; `help` lists them there.");
   app.fallthrough();
   Common common;
   int code = 0;
@@ -83,11 +137,20 @@ int main(int argc, char** argv) {
     code = doctor_verb(common);
   });
 
+  constexpr int wrong_usage = 2;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    constexpr int wrong_usage = 2;
-    return app.exit(error) == 0 ? 0 : wrong_usage;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    if (const auto verb = first_word(argc, argv); !verb.empty() && !is_verb(app, verb))
+      complain_of_verb(app, verb);
+    else
+      app.exit(error);
+    return wrong_usage;
+  }
+  if (app.get_subcommands().empty()) {
+    std::cerr << app.help();
+    return wrong_usage;
   }
   return code;
 }

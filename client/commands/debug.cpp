@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <filesystem>
+#include <limits>
 
 #include "client/commands/commands.hpp"
 #include "client/prompt/prompt.hpp"
@@ -14,11 +15,19 @@ extern char** environ;
 namespace trapline::client {
 namespace {
 
-std::optional<Pid> as_pid(const std::string& text) {
-  pid_t pid = 0;
-  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), pid);
-  if (problem != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return Pid{pid};
+// A number is a pid, everything else a name.
+Result<proto::AttachSpec> target_of(const std::string& text) {
+  proto::AttachSpec spec;
+  long long number = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (problem == std::errc::invalid_argument || end != text.data() + text.size()) {
+    spec.name = text;
+    return spec;
+  }
+  if (problem != std::errc{} || number < 1 || number > std::numeric_limits<pid_t>::max())
+    return fail_hint(Errc::bad_request, fmt::format("{} is no process number", text), "`ps -e` lists the processes");
+  spec.pid = Pid{static_cast<pid_t>(number)};
+  return spec;
 }
 
 bool interactive() { return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1; }
@@ -105,15 +114,14 @@ int run_verb(const Common& common, const RunOptions& options) {
 
 int attach_verb(const Common& common, const std::string& pid_or_name, bool wait,
                 const std::vector<std::string>& execute) {
+  auto spec = target_of(pid_or_name);
+  if (!spec) return failed(common, spec.error());
   auto session = Session::open(common);
   if (!session) return failed(common, session.error());
   auto& prompt = (*session)->prompt;
-  proto::AttachSpec spec;
-  spec.pid = as_pid(pid_or_name);
-  if (!spec.pid) spec.name = pid_or_name;
-  spec.wait_for = wait;
+  spec->wait_for = wait;
   std::optional<Result<proto::ProcessInfo>> attached;
-  (*session)->control.attach(std::move(spec), [&](Result<proto::ProcessInfo> info) { attached = std::move(info); });
+  (*session)->control.attach(*std::move(spec), [&](Result<proto::ProcessInfo> info) { attached = std::move(info); });
   if (!*attached) return failed(common, attached->error());
   prompt.print(
       fmt::format("Attached to {} (process {}), which runs on. `interrupt` pauses it, `quit` leaves it running.\n",
@@ -126,23 +134,26 @@ int join_verb(const Common& common, const std::string& id, const std::vector<std
   if (!session) return failed(common, session.error());
   auto& prompt = (*session)->prompt;
   const auto joined = (*session)->control.join(id);
-  if (!joined) return failed(common, joined.error());
+  if (!joined) {
+    auto error = joined.error();
+    if (error.code == Errc::not_found) error.hint = "`trapline sessions` lists them";
+    return failed(common, error);
+  }
   prompt.print(fmt::format("Joined session {}: {} (process {}).\n", id, joined->name, joined->pid.value));
-  prompt.show_stop(true);
+  prompt.show_stop();
   return (*session)->talk(execute);
 }
 
 // Stacks of all threads, and away again. How long the target stood still is measured around the stop, so it is an upper
 // bound.
 int stack_verb(const Common& common, const std::string& pid_or_name) {
+  auto spec = target_of(pid_or_name);
+  if (!spec) return failed(common, spec.error());
   auto connection = connect_or_start(common.where);
   if (!connection) return failed(common, connection.error());
   RemoteControl control(**connection);
-  proto::AttachSpec spec;
-  spec.pid = as_pid(pid_or_name);
-  if (!spec.pid) spec.name = pid_or_name;
   std::optional<Result<proto::ProcessInfo>> attached;
-  control.attach(std::move(spec), [&](Result<proto::ProcessInfo> info) { attached = std::move(info); });
+  control.attach(*std::move(spec), [&](Result<proto::ProcessInfo> info) { attached = std::move(info); });
   if (!*attached) return failed(common, attached->error());
   // It runs while its modules are opened; the clock is on from the pause only.
   const auto begin = std::chrono::steady_clock::now();
@@ -184,8 +195,8 @@ int stack_verb(const Common& common, const std::string& pid_or_name) {
         "{}\n",
         Json{{"pid", (*attached)->pid.value}, {"stoodStillMsAtMost", still}, {"threads", std::move(all)}}.dump());
   else
-    fmt::print("{} threads of process {}; it stood still for {:.1f} ms at most, and runs on.\n", stacks.size(),
-               (*attached)->pid.value, still);
+    fmt::print("{} thread{} of process {}; it stood still for {:.1f} ms at most, and runs on.\n", stacks.size(),
+               stacks.size() == 1 ? "" : "s", (*attached)->pid.value, still);
   return 0;
 }
 

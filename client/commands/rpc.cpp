@@ -75,8 +75,9 @@ int rpc_script_verb(const Common& common, const std::string& file) {
   if (file != "-") {
     opened.open(file);
     if (!opened)
-      return failed(
-          common, Error{.code = Errc::not_found, .message = fmt::format("script {} cannot be read", file), .hint = {}});
+      return failed(common, Error{.code = Errc::not_found,
+                                  .message = fmt::format("script {} cannot be read", file),
+                                  .hint = "a file with a call a line: METHOD JSON; - reads stdin"});
   }
   std::istream& input = file == "-" ? std::cin : opened;
   auto connection = connect_or_start(common.where);
@@ -119,7 +120,11 @@ int stats_verb(const Common& common, bool watch) {
     if (common.json)
       print_line(*stats);
     else
-      for (const auto& [name, value] : stats->items()) fmt::print("{:<28} {}\n", name, value.dump());
+      for (const auto& [name, value] : stats->items())
+        if (value.is_number())  // counters as they are, times in a readable number of digits
+          fmt::print("{:<28} {:.10g}\n", name, value.get<double>());
+        else
+          fmt::print("{:<28} {}\n", name, value.dump());
     if (!watch) break;
     if (!common.json) fmt::print("\n");
     std::fflush(stdout);

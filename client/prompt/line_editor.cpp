@@ -4,9 +4,12 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "client/prompt/prompt.hpp"
 
@@ -18,6 +21,7 @@ constexpr int history_size = 2000;
 Prompt* current = nullptr;
 std::optional<std::string> finished;
 bool ended = false;
+volatile std::sig_atomic_t interrupted = 0;
 
 std::filesystem::path history_file() {
   const char* state = std::getenv("XDG_STATE_HOME");
@@ -57,6 +61,7 @@ char** complete_word(const char* text, int, int) {
 LineEditor::LineEditor(Prompt& prompt) {
   current = &prompt;
   rl_readline_name = const_cast<char*>("trapline");
+  rl_catch_signals = 0;  // libedit's handler would send it on to us
   rl_attempted_completion_function = complete_word;
   using_history();
   stifle_history(history_size);
@@ -67,9 +72,15 @@ LineEditor::LineEditor(Prompt& prompt) {
 
 LineEditor::~LineEditor() { write_history(history_file().c_str()); }
 
+// ^C at the prompt: a running program is paused, else what was typed is dropped. It never ends us.
 std::optional<std::string> LineEditor::read(const std::function<void()>& idle) {
   finished.reset();
   ended = false;
+  interrupted = 0;
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = [](int) { interrupted = 1; };
+  ::sigaction(SIGINT, &action, &before);
   rl_callback_handler_install("(trapline) ", on_line);
   while (!finished && !ended) {
     pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
@@ -77,7 +88,15 @@ std::optional<std::string> LineEditor::read(const std::function<void()>& idle) {
       rl_callback_read_char();
     else
       idle();
+    if (std::exchange(interrupted, 0) == 0) continue;
+    rl_callback_handler_remove();
+    std::fputs("^C\n", stdout);
+    if (current->control().state() == proto::RunState::running)
+      finished = "interrupt";
+    else
+      rl_callback_handler_install("(trapline) ", on_line);
   }
+  ::sigaction(SIGINT, &before, nullptr);
   return ended ? std::nullopt : finished;
 }
 

@@ -38,7 +38,7 @@ Result<void> backtrace(Prompt& prompt, std::string_view text) {
 
 Result<void> select(Prompt& prompt, std::uint32_t level) {
   TL_TRY_VOID(prompt.select_frame(level));
-  prompt.show_stop(true);
+  prompt.show_frame();
   return {};
 }
 
@@ -87,7 +87,7 @@ Result<void> thread(Prompt& prompt, std::string_view text) {
   }
   TL_TRY(const auto number, number_or(text, 0));
   TL_TRY_VOID(prompt.select_thread(Tid{static_cast<pid_t>(number)}));
-  prompt.show_stop(true);
+  prompt.show_frame();
   return {};
 }
 
@@ -109,9 +109,15 @@ Result<void> list(Prompt& prompt, std::string_view text) {
   } else if (prompt.list_next != 0) {
     first = prompt.list_next;
   } else {
-    TL_TRY(const auto here, prompt.frame());
-    prompt.list_file = here.file;
-    first = here.line.value > listed_lines / 2 ? here.line.value - listed_lines / 2 : 1;
+    auto centre = 0u;
+    if (const auto here = prompt.frame(); here && here->line.value != 0) {
+      prompt.list_file = here->file;
+      centre = here->line.value;
+    } else if (const auto main = prompt.main_function()) {
+      prompt.list_file = main->file;
+      centre = main->line.value;
+    }
+    first = centre > listed_lines / 2 ? centre - listed_lines / 2 : 1;
   }
   const auto* lines = prompt.source(prompt.list_file);
   if (lines == nullptr)
@@ -131,11 +137,15 @@ Result<void> info_breakpoints(Prompt& prompt) {
   const auto all = prompt.control().breakpoints();
   if (all.empty() && prompt.disabled.empty()) prompt.print("No breakpoints.\n");
   for (const auto& info : all) {
-    prompt.print(fmt::format("{:<4} {}{}\n", info.id.value,
-                             info.verified ? "" : "pending: ", info.verified ? "" : info.message));
+    const auto kind = !info.spec.log_message.empty() ? "log point"
+                      : info.spec.temporary          ? "breakpoint, once"
+                                                     : "breakpoint";
+    prompt.print(fmt::format("{:<4} {}{}\n", info.id.value, kind,
+                             info.verified ? "" : fmt::format(", pending: {}", info.message)));
     for (const auto& location : info.locations)
-      prompt.print(fmt::format("     {:#x} in {} at {}:{}\n", location.address.value, location.function,
-                               base_name(location.file), location.line.value));
+      prompt.print(fmt::format(
+          "     {:#x}{}{}\n", location.address.value, location.function.empty() ? "" : " in " + location.function,
+          location.line.value == 0 ? "" : fmt::format(" at {}:{}", base_name(location.file), location.line.value)));
     if (!info.spec.condition.empty()) prompt.print(fmt::format("     stops only if {}\n", info.spec.condition));
     if (!info.spec.hit_condition.empty()) prompt.print(fmt::format("     hit count {}\n", info.spec.hit_condition));
     if (!info.spec.log_message.empty()) prompt.print(fmt::format("     prints \"{}\"\n", info.spec.log_message));

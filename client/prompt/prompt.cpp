@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <csignal>
 #include <iostream>
@@ -19,6 +20,18 @@ namespace {
 
 constexpr std::uint32_t context_lines = 3;
 volatile std::sig_atomic_t interrupted = 0;
+
+// What a user of gdb will try and this version cannot do.
+constexpr auto later_commands = std::to_array<std::string_view>({"watch",        "rwatch",       "awatch",
+                                                                 "catch",        "tcatch",       "call",
+                                                                 "jump",         "return",       "handle",
+                                                                 "signal",       "record",       "reverse-continue",
+                                                                 "reverse-next", "reverse-step", "reverse-finish",
+                                                                 "rc",           "rn",           "rs",
+                                                                 "source",       "define",       "python",
+                                                                 "commands",     "rbreak",       "hbreak",
+                                                                 "core-file",    "gcore",        "generate-core-file",
+                                                                 "checkpoint",   "file",         "target"});
 
 void on_interrupt(int) { interrupted = 1; }
 
@@ -60,6 +73,8 @@ Result<const Command*> find_command(std::string_view name) {
     for (const auto* command : meant) list += fmt::format("{}{}", list.empty() ? "" : ", ", command->name);
     return fail(Errc::bad_request, fmt::format("`{}` may be {}", name, list));
   }
+  if (std::ranges::find(later_commands, name) != later_commands.end())
+    return fail(Errc::unsupported, fmt::format("`{}` is not available in this version", name));
   std::vector<std::string_view> names;
   for (const auto& command : commands()) names.push_back(command.name);
   const auto near = wire::nearest(name, names);
@@ -120,11 +135,11 @@ Result<void> Prompt::wait_for_stop() {
   ::sigaction(SIGINT, &before, nullptr);
   if (!connected_) return fail(Errc::connection, "the session has ended");
   if (std::exchange(end_seen_, false)) return {};
-  if (control_.current_stop()) show_stop(true);
+  if (control_.current_stop()) show_stop();
   return {};
 }
 
-void Prompt::show_stop(bool whole_frame) {
+void Prompt::show_stop() {
   const auto stop = control_.current_stop();
   if (!stop) return;
   if (stop->reason == proto::StopReason::breakpoint && !stop->breakpoints.empty()) {
@@ -136,9 +151,18 @@ void Prompt::show_stop(bool whole_frame) {
   } else if (stop->reason != proto::StopReason::step) {
     print(paint_.bold(fmt::format("\nThread {}: {}\n", stop->thread.value, stop->description)));
   }
+  show_frame();
+  for (const auto& expression : displays)
+    if (const auto shown = value(expression, false))
+      print(fmt::format("{} = {}\n", expression, shown->value));
+    else
+      print(fmt::format("{}: {}\n", expression, shown.error().message));
+}
+
+void Prompt::show_frame() {
   const auto here = frame();
   if (!here) return print(fmt::format("{}\n", here.error().message));
-  if (whole_frame) print(frame_line(paint_, *here, arguments_of(*here).value_or("")) + "\n");
+  print(frame_line(paint_, *here, arguments_of(*here).value_or("")) + "\n");
   if (const auto* lines = here->line.value != 0 ? source(here->file) : nullptr) {
     const auto line = here->line.value;
     print(source_lines(paint_, *lines, line > context_lines ? line - context_lines : 1, line + context_lines, line));
@@ -147,11 +171,15 @@ void Prompt::show_stop(bool whole_frame) {
       print(fmt::format("{} {:#x}  {}\n", one.address == here->pc ? paint_.yellow("=>") : "  ", one.address.value,
                         one.text));
   }
-  for (const auto& expression : displays)
-    if (const auto shown = value(expression, false))
-      print(fmt::format("{} = {}\n", expression, shown->value));
-    else
-      print(fmt::format("{}: {}\n", expression, shown.error().message));
+}
+
+// Before the first stop, and in code without source, a line or `list` means the file of main().
+std::optional<proto::SymbolInfo> Prompt::main_function() {
+  const auto found = control_.find_symbols("main", 20);
+  if (!found) return std::nullopt;
+  const auto main =
+      std::ranges::find_if(*found, [](const auto& one) { return one.name == "main" && one.line.value != 0; });
+  return main == found->end() ? std::nullopt : std::optional(*main);
 }
 
 Result<Tid> Prompt::thread() const {
@@ -225,6 +253,8 @@ Result<proto::BreakpointPlace> Prompt::place(std::string_view text) {
   if (const auto line = number<std::uint32_t>(text)) {
     auto file = list_file;
     if (const auto here = frame(); here && !here->file.empty()) file = here->file;
+    if (file.empty())
+      if (const auto main = main_function()) file = main->file;
     if (file.empty()) return fail_hint(Errc::bad_request, "a line of which file?", "write file:line");
     return proto::LinePlace{.file = file, .line = Line{*line}, .column = 0};
   }

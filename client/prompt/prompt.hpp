@@ -41,8 +41,10 @@ class Prompt {
   proto::Control& control() { return control_; }
   const Paint& paint() const { return paint_; }
   void print(std::string_view text);
-  Result<void> wait_for_stop();      // prints what comes; ^C pauses
-  void show_stop(bool whole_frame);  // where it stands, with source
+  Result<void> wait_for_stop();  // prints what comes; ^C pauses
+  void show_stop();              // why and where it stands, with source, and the displays
+  void show_frame();             // the selected one, with source
+  std::optional<proto::SymbolInfo> main_function();
   Result<Tid> thread() const;
   Result<proto::FrameInfo> frame();  // the selected one
   Result<void> select_thread(Tid thread);

@@ -92,7 +92,9 @@ std::optional<Error> refused_by_owner(const AttachFacts& facts) {
   const auto& status = facts.status;
   if (status.real_uid != facts.our_uid)
     return refuse(Errc::no_permission, fmt::format("{} belongs to another user, {}", named(facts), facts.user),
-                  fmt::format("Run the daemon as {} or as root, or give it CAP_SYS_PTRACE.", facts.user));
+                  facts.user == "root"
+                      ? "Run the daemon as root, or give it CAP_SYS_PTRACE."
+                      : fmt::format("Run the daemon as {} or as root, or give it CAP_SYS_PTRACE.", facts.user));
   if (status.effective_uid != facts.our_uid)
     return refuse(
         Errc::no_permission,

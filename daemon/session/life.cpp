@@ -230,7 +230,7 @@ void Session::try_attach_by_name(std::shared_ptr<proto::AttachSpec> spec, std::c
                            "give the pid of the one you mean"));
   if (!spec->wait_for)
     return reply(fail_hint(Errc::no_process, fmt::format("no process is named `{}`", spec->name),
-                           "check the name, or set `waitFor`"));
+                           "check the name, or wait for it: `waitFor`, `trapline attach --wait`"));
   retry_.expires_after(name_poll);
   give_up_ = [this, reply](const Error& why) {
     retry_.cancel();
@@ -363,7 +363,7 @@ Result<void> Session::detach() {
   TL_TRY_VOID(require_debuggee());
   auto done = inferior_->detach();
   if (exit_) return done;  // it ended while we were leaving: exited() tells of it
-  // Each keeps itself alive with its pending read.
+  // Each keeps itself alive with what it waits for.
   for (const auto& reader : readers_) reader->discard();
   readers_.clear();
   end_debuggee();
