@@ -73,7 +73,7 @@ LineEditor::LineEditor(Prompt& prompt) {
 LineEditor::~LineEditor() { write_history(history_file().c_str()); }
 
 // ^C at the prompt: a running program is paused, else what was typed is dropped. It never ends us.
-std::optional<std::string> LineEditor::read(const std::function<void()>& idle) {
+std::optional<std::string> LineEditor::read(const std::function<bool()>& idle) {
   finished.reset();
   ended = false;
   interrupted = 0;
@@ -86,8 +86,8 @@ std::optional<std::string> LineEditor::read(const std::function<void()>& idle) {
     pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
     if (::poll(&input, 1, 100) > 0)
       rl_callback_read_char();
-    else
-      idle();
+    else if (idle())
+      rl_forced_update_display();
     if (std::exchange(interrupted, 0) == 0) continue;
     rl_callback_handler_remove();
     std::fputs("^C\n", stdout);

@@ -14,8 +14,8 @@ struct LineEditor {
   ~LineEditor();
   LineEditor(const LineEditor&) = delete;
   LineEditor& operator=(const LineEditor&) = delete;
-  // nullopt: end of input. `idle` runs about ten times a second while nobody types.
-  std::optional<std::string> read(const std::function<void()>& idle);
+  // nullopt: end of input. `idle` runs about ten times a second while nobody types; true: it printed something.
+  std::optional<std::string> read(const std::function<bool()>& idle);
 };
 
 }  // namespace trapline::client

@@ -124,7 +124,8 @@ Result<void> Prompt::wait_for_stop() {
   action.sa_handler = on_interrupt;
   ::sigaction(SIGINT, &action, &before);
   bool asked = false;
-  while (connected_ && !std::exchange(stop_seen_, false) && !end_seen_) {
+  // A stop that was over before we asked (another client went on, or our own order met it) is not the one to show.
+  while (connected_ && !(std::exchange(stop_seen_, false) && control_.current_stop()) && !end_seen_) {
     if (std::exchange(interrupted, 0) != 0) {
       if (asked) break;  // a second ^C: give the prompt back, whatever the program does
       asked = true;
@@ -137,6 +138,13 @@ Result<void> Prompt::wait_for_stop() {
   if (std::exchange(end_seen_, false)) return {};
   if (control_.current_stop()) show_stop();
   return {};
+}
+
+bool Prompt::show_news() {
+  connected_ = pump_(std::chrono::milliseconds(0)) && connected_;
+  if (!std::exchange(stop_seen_, false) || !control_.current_stop()) return false;
+  show_stop();
+  return true;
 }
 
 void Prompt::show_stop() {
@@ -320,15 +328,18 @@ std::optional<std::string> Prompt::read_script_line() {
 std::optional<std::string> Prompt::read_line() {
   if (!options_.interactive) return read_script_line();
   static LineEditor editor(*this);
-  return editor.read([this] { connected_ = pump_(std::chrono::milliseconds(0)) && connected_; });
+  return editor.read([this] { return show_news(); });
 }
 
 int Prompt::loop() {
   while (!quitting_ && connected_) {
-    connected_ = pump_(std::chrono::milliseconds(0));
+    show_news();
     end_seen_ = false;
     auto line = read_line();
-    if (!line) break;
+    if (!line) {  // the end of the input means `quit`
+      if (auto left = execute("quit"); !left) print(fmt::format("{}\n", left.error().message));
+      break;
+    }
     if (trimmed(*line).empty()) line = last_line_;
     if (auto done = execute(*line); !done) {
       ++failures_;

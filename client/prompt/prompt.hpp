@@ -63,6 +63,7 @@ class Prompt {
 
  private:
   void on_event(const proto::Event& event);
+  bool show_news();  // a stop that came while nobody waited for one; true: something was printed
   std::optional<std::string> read_line();
   std::optional<std::string> read_script_line();
 

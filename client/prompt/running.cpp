@@ -48,9 +48,10 @@ Result<void> finish(Prompt& prompt, std::string_view) {
 }
 
 Result<void> go_on(Prompt& prompt, std::string_view) {
-  if (prompt.control().state() == proto::RunState::held) {
+  const auto state = prompt.control().state();
+  if (state == proto::RunState::held) {
     TL_TRY_VOID(prompt.control().start());
-  } else {
+  } else if (state != proto::RunState::running) {  // one that runs (attached to) is only waited for
     TL_TRY_VOID(prompt.control().resume({}));
   }
   return prompt.wait_for_stop();
