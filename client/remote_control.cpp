@@ -142,7 +142,14 @@ Result<void> RemoteControl::start() {
   if (state_ == proto::RunState::held) went_on();
   return {};
 }
-Result<void> RemoteControl::detach() { return plain("session.detach", Json::object()); }
+Result<void> RemoteControl::detach() {
+  TL_TRY_VOID(plain("session.detach", Json::object()));
+  // The event follows its answer; until it comes nobody may take the debuggee for ours.
+  if (state_ == proto::RunState::exited) return {};
+  went_on();
+  state_ = proto::RunState::none;
+  return {};
+}
 Result<void> RemoteControl::kill() { return plain("session.kill", Json::object()); }
 Result<void> RemoteControl::terminate() { return plain("session.terminate", Json::object()); }
 

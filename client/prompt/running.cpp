@@ -82,7 +82,8 @@ Result<void> interrupt(Prompt& prompt, std::string_view) {
 
 Result<void> detach(Prompt& prompt, std::string_view) {
   prompt.kill_on_quit = false;
-  return prompt.control().detach();
+  TL_TRY_VOID(prompt.control().detach());
+  return prompt.wait_for_stop();
 }
 
 Result<void> kill(Prompt& prompt, std::string_view) {

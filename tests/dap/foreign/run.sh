@@ -7,7 +7,7 @@ set -eu
 build=$(cd "${1:?usage: run.sh BUILD_DIR [--grep TEXT | --bail]}" && pwd)
 shift
 cd "$(dirname "$0")"
-export TRAPLINED=${TRAPLINED:-$build/daemon/traplined} FIXTURES=$build/foreign
+export TRAPLINED=${TRAPLINED:-$build/daemon/traplined} TRAPLINE=${TRAPLINE:-$build/client/trapline} FIXTURES=$build/foreign
 if [ ! -x "$TRAPLINED" ]; then
   echo "$TRAPLINED is not there; build it first"
   echo "0 passed, 1 failed"
