@@ -2,7 +2,7 @@
 # Builds trapline and runs its suites. The last line is `N passed, N failed` (`, N skipped` may follow), counted in test
 # cases; the exit code is 0 when none failed.
 #
-#   packaging/test.sh [SUITE]...      unit fuzz live dap golden faults foreign; all of them when none is named
+#   packaging/test.sh [SUITE]...      unit fuzz live dap golden faults foreign systemd; all of them when none is named
 #   packaging/test.sh sanitize        unit and fuzz once more, under address and undefined-behaviour sanitizers (asked for by name
 #                                     only, until a whole run of it was seen green)
 #
@@ -13,7 +13,7 @@ exec </dev/null
 export CI="${CI:-true}" LC_ALL=C.UTF-8
 build=${BUILD_DIR:-build} jobs=${JOBS:-$(nproc)}
 case $build in /*) ;; *) build=$PWD/$build ;; esac
-wanted=" ${*:-unit fuzz live dap golden faults foreign} "
+wanted=" ${*:-unit fuzz live dap golden faults foreign systemd} "
 TRAPLINE_TOTALS=$(mktemp) && export TRAPLINE_TOTALS
 trap 'rm -f "$TRAPLINE_TOTALS"' EXIT
 
@@ -89,7 +89,7 @@ run_script() {
 suites_in_build='unit fuzz dap golden live faults'
 main_build=$build/test
 needs_main=
-for suite in $suites_in_build foreign; do wants "$suite" && needs_main=1; done
+for suite in $suites_in_build foreign systemd; do wants "$suite" && needs_main=1; done
 
 if [ -n "$needs_main" ]; then
   say "build"
@@ -100,6 +100,7 @@ if [ -n "$needs_main" ]; then
     fi
     for suite in $suites_in_build; do wants "$suite" && run_suite "$main_build" "$suite" "$suite"; done
     wants foreign && run_script foreign timeout -k 10 600 bash tests/dap/foreign/run.sh "$main_build"
+    wants systemd && run_script systemd timeout -k 10 200 bash packaging/systemd/check.sh "$main_build"
   else
     failed_step build
   fi
