@@ -51,13 +51,13 @@ std::optional<LoadAddr> Inferior::Impl::take_slot(LoadAddr near, Thread* borrow)
 }
 
 Result<void> Inferior::Impl::map_slots(LoadAddr near, Thread& borrow) {
+  raise_shield(borrow);  // maps memory too, so it goes before the look at the map
+  if (!borrow.stopped()) return fail(Errc::thread_gone, fmt::format("thread {} was killed", borrow.tid.value));
   // Of the thread, not of the process: the map of a leader that has ended is empty.
   TL_TRY(const auto maps, os::mappings(Pid{borrow.tid.value}));
   if (!syscall_instruction_) {
     TL_TRY(syscall_instruction_, find_syscall(maps, memory_));
   }
-  raise_shield(borrow);
-  if (!borrow.stopped()) return fail(Errc::thread_gone, fmt::format("thread {} was killed", borrow.tid.value));
   const auto hole = find_hole(maps, near, slot_region_size);
   if (!hole) return fail(Errc::unsupported, "no hole in the address space within 2 GB");
   const auto before = borrow.kind == StopKind::signal ? Before::in_signal_stop : Before::no_signal;
@@ -178,22 +178,41 @@ Inferior::Impl::Crossed Inferior::Impl::cross(Thread& thread) {
 // In place: nobody else may run while the trap is off.
 Inferior::Impl::Crossed Inferior::Impl::step_lifted(Thread& thread) {
   const auto tid = thread.tid;
-  const auto site = LoadAddr{thread.registers->rip};
   const bool was_stopping = std::exchange(stopping_, true);
-  std::set<Tid> ran;
+  // Who stands now stays. Who was taken and is about to be decided by stop_all(), or is born meanwhile, goes on.
+  std::set<Tid> stays;
   for (const auto& [other, state] : threads_)
-    if (state.standing == Standing::running) ran.insert(other);
-  const bool lives = stop_all();
+    if (state.standing != Standing::running && std::ranges::find(arrivals_, other) == arrivals_.end())
+      stays.insert(other);
+  const bool stepped = stop_all() && thread.stopped() && step_off(thread);
+  settle_arrivals();
   stopping_ = was_stopping;
-  const auto* found = lives ? sites_.find(site) : nullptr;
-  if (!lives || find(tid) == nullptr || !thread.stopped()) return Crossed::lost;
-  if (found != nullptr) {
-    const auto original = found->original;
-    if (!memory_.write_raw(site, std::span(&original, 1))) return Crossed::lost;
+  if (!alive_) return Crossed::lost;
+  std::vector<Tid> others;
+  for (const auto& [other, state] : threads_)
+    if (other != tid && !stays.contains(other)) others.push_back(other);
+  for (const auto other : others)
+    if (auto* state = find(other); state != nullptr && state->stopped() && wanted(*state)) {
+      if (state->unhandled)
+        arrivals_.push_back(other);  // settled by the one who pumps
+      else
+        go(*state);
+    }
+  if (find(tid) == nullptr || !stepped) return Crossed::lost;
+  if (thread.unhandled) {
+    arrivals_.push_back(tid);
+    return Crossed::running;  // a signal of the program's came: it is settled before the thread goes on
   }
+  return Crossed::ready;
+}
+
+// One instruction without the trap; everybody else stands, and whatever is taken meanwhile waits.
+bool Inferior::Impl::step_off(Thread& thread) {
+  const auto site = pc_of(*thread.registers);
+  const auto* found = sites_.find(site);
+  if (found != nullptr && !memory_.write_raw(site, std::span(&found->original, 1))) return false;
   bool stepped = false;
-  stopping_ = true;  // whatever is taken meanwhile waits
-  if (os::single_step(tracer_, tid, thread.kind == StopKind::signal ? thread.deliver : 0)) {
+  if (os::single_step(tracer_, thread.tid, thread.kind == StopKind::signal ? thread.deliver : 0)) {
     thread.standing = Standing::running;
     thread.registers.reset();
     thread.ignore_trace = true;
@@ -206,23 +225,7 @@ Inferior::Impl::Crossed Inferior::Impl::step_lifted(Thread& thread) {
     if (auto back = memory_.write_raw(site, std::span(&trap, 1)); !back)
       log::warn("run", "the trap at {:#x} could not be put back: {}", site.value, back.error().message);
   }
-  settle_arrivals();
-  stopping_ = was_stopping;
-  if (!alive_) return Crossed::lost;
-  // Those that ran go on; what came meanwhile is settled by the one who pumps.
-  for (const auto other : ran)
-    if (auto* state = find(other); state != nullptr && state->stopped() && other != tid && wanted(*state)) {
-      if (state->unhandled)
-        arrivals_.push_back(other);
-      else
-        go(*state);
-    }
-  if (find(tid) == nullptr || !stepped) return Crossed::lost;
-  if (thread.unhandled) {
-    arrivals_.push_back(tid);
-    return Crossed::running;  // a signal of the program's came: it is settled before the thread goes on
-  }
-  return Crossed::ready;
+  return stepped;
 }
 
 // An interrupt of ours may come before the instruction was done: it is asked for again.

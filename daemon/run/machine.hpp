@@ -101,6 +101,7 @@ struct Inferior::Impl final : StepHost {
   Result<void> map_slots(LoadAddr near, Thread& borrow);
   bool emulate_at(Tid tid, arch::GeneralRegisters& registers);
   Crossed step_lifted(Thread& thread);
+  bool step_off(Thread& thread);
   bool collect_step(Thread& thread, LoadAddr from);
   void step_instruction(Thread& thread);
   void step_by_kernel(Thread& thread);
