@@ -1,5 +1,5 @@
 #pragma once
-// Inside the room only: the binder's parts. binder.cpp: names and members; binder_operators.cpp; binder_casts.cpp.
+// Inside the room only: the binder's parts. binder.cpp: dispatch; binder_{literals,names,operators,casts}.cpp.
 #include "daemon/eval/binder.hpp"
 
 namespace trapline::eval {

@@ -23,6 +23,7 @@ std::vector<Variable> values_of(const FrameView& frame, const std::vector<sym::V
     if (variable.name.empty()) continue;  // a parameter that nobody names, a bound that the compiler keeps
     Variable each;
     each.name = variable.name;
+    if (!variable.shadowed) each.expression = variable.name;
     each.value = variable_value(frame, variable.die, variable.type, variable.gone);
     each.artificial = variable.artificial;
     if (variable.shadowed) each.scope_note = "shadowed";
@@ -52,7 +53,12 @@ Result<void> probe(const FrameView& frame, const Value& value) {
 }  // namespace
 
 std::vector<Variable> arguments(const FrameView& frame) {
-  return values_of(frame, sym::parameters_of(place_of(frame).scope));
+  const FramePlace place = place_of(frame);
+  std::vector<sym::Variable> parameters = sym::parameters_of(place.scope);
+  const std::vector<sym::Variable> inner = sym::locals_of(place.scope, place.file_pc);
+  for (sym::Variable& parameter : parameters)
+    parameter.shadowed = std::ranges::find(inner, parameter.name, &sym::Variable::name) != inner.end();
+  return values_of(frame, parameters);
 }
 
 std::vector<Variable> locals(const FrameView& frame) {
@@ -61,7 +67,9 @@ std::vector<Variable> locals(const FrameView& frame) {
 }
 
 std::vector<Variable> globals(const FrameView& frame) {
-  return values_of(frame, sym::globals_of(place_of(frame).scope));
+  std::vector<Variable> all = values_of(frame, sym::globals_of(place_of(frame).scope));
+  for (Variable& each : all) each.expression = "::" + each.name;  // a local may have the same name
+  return all;
 }
 
 Result<Value> evaluate(const FrameView& frame, std::string_view expression, const Options& options) {

@@ -45,6 +45,7 @@ struct Options {
 
 struct Variable {
   std::string name;
+  std::string expression;  // evaluates to it in this frame; empty: an inner variable of the same name hides it
   Value value;             // may be an error or optimised out: then it says so
   std::string scope_note;  // "shadowed" and the like
   bool artificial = false;

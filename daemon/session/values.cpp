@@ -43,6 +43,18 @@ std::vector<T> page_of(std::vector<T> all, std::uint64_t start, std::uint64_t co
           std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(end))};
 }
 
+// Unique within a scope: inner blocks come first, and what an inner one hides has no expression and says so.
+std::vector<std::string> shown_names(const std::vector<eval::Variable>& variables) {
+  std::vector<std::string> names;
+  std::set<std::string> taken;
+  for (const auto& variable : variables) {
+    std::string name = variable.expression.empty() ? variable.name + " (outer)" : variable.name;
+    for (int n = 2; !taken.insert(name).second; ++n) name = fmt::format("{} (outer {})", variable.name, n);
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
 proto::ValueKind kind_of(const eval::Child& child) {
   if (child.virtual_base) return proto::ValueKind::virtual_base;
   if (child.base_class) return proto::ValueKind::base_class;
@@ -125,13 +137,9 @@ Result<std::vector<proto::ValueInfo>> Session::scope_children(const ScopeNode& s
   }
   TL_TRY(const auto variables, scope_variables(scope));
   TL_TRY(const auto view, views_->view(scope.frame));
-  std::set<std::string> seen;
-  for (const auto& variable : variables) {
-    // Inner blocks come first: what an inner one hides cannot be named, so it gets no expression.
-    const bool hidden = !seen.insert(variable.name).second;
-    const auto shown = hidden ? fmt::format("{} (outer)", variable.name) : variable.name;
-    list.push_back(describe(view, scope.frame, shown, hidden ? std::string() : variable.name, variable.value, options));
-  }
+  const auto names = shown_names(variables);
+  for (std::size_t i = 0; i < variables.size(); ++i)
+    list.push_back(describe(view, scope.frame, names[i], variables[i].expression, variables[i].value, options));
   return list;
 }
 
@@ -218,8 +226,11 @@ Result<proto::ValueInfo> Session::set_value(ValueRef container, const std::strin
                      .format = format});
   if (const auto* scope = std::get_if<ScopeNode>(node)) {
     TL_TRY(const auto variables, scope_variables(*scope));
-    if (const auto found = std::ranges::find(variables, name, &eval::Variable::name); found != variables.end())
-      return assign(scope->frame, name, name, found->value, text, options);
+    const auto names = shown_names(variables);
+    if (const auto found = std::ranges::find(names, name); found != names.end()) {
+      const auto& variable = variables[static_cast<std::size_t>(found - names.begin())];
+      return assign(scope->frame, name, variable.expression, variable.value, text, options);
+    }
     return fail(Errc::not_found, fmt::format("there is no variable `{}` in this scope", name));
   }
   const auto& value = std::get<ValueNode>(*node);

@@ -112,7 +112,10 @@ bool flag(const Dwarf_Die& die, unsigned name) {
 
 const char* die_name(const Dwarf_Die& die) {
   Dwarf_Attribute found;
-  return attribute(die, DW_AT_name, found) ? dwarf_formstring(&found) : nullptr;
+  if (attribute(die, DW_AT_name, found)) return dwarf_formstring(&found);
+  // What stands for a type of a type unit may leave its name to that.
+  const auto real = referenced(die, DW_AT_signature);
+  return real && attribute(*real, DW_AT_name, found) ? dwarf_formstring(&found) : nullptr;
 }
 
 const char* linkage_name(const Dwarf_Die& die) {

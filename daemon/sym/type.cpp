@@ -335,10 +335,7 @@ const std::string& Type::name() const {
                                        : parts_->key == RecordKey::union_    ? "union"
                                        : parts_->key == RecordKey::class_    ? "class"
                                                                              : "struct";
-      // A stand-in for a type unit's type has the signature only.
-      if (parts_->tag_name.empty() && parts_->declaration && complete() != this)
-        parts_->name = complete()->name();
-      else if (parts_->tag_name.empty())
+      if (parts_->tag_name.empty())
         parts_->name = std::string(keyword) + " {...}";
       else if (!parts_->cplusplus)
         parts_->name = std::string(keyword) + " " + parts_->tag_name;
@@ -367,7 +364,6 @@ const std::string& Type::name() const {
 
 std::string Type::short_name() const {
   parts_->read_basics();
-  if (parts_->tag_name.empty() && parts_->declaration && complete() != this) return complete()->short_name();
   return parts_->tag_name.empty() ? name() : parts_->tag_name;
 }
 

@@ -131,6 +131,16 @@ std::string plain_name(std::string name) {
   return found == plain.end() ? name : std::string(found->second);
 }
 
+// clang calls all of them "complex".
+std::string complex_name(std::uint64_t size) {
+  switch (size) {
+    case 8: return "_Complex float";
+    case 16: return "_Complex double";
+    case 32: return "_Complex long double";
+    default: return "complex";
+  }
+}
+
 Encoding encoding_of(std::uint8_t number) {
   switch (number) {
     case DW_ATE_boolean: return Encoding::boolean;
@@ -153,6 +163,15 @@ const Type* type_at(DieRef ref) {
   const auto die = open_die(ref);
   if (!die) return builtin(Builtin::unknown);
   Dwarf_Die copy = *die;
+  // What stands for a type of a type unit (with or without DW_AT_declaration, a name, members that are functions).
+  if (const auto real = referenced(copy, DW_AT_signature); real && !has_own(*real, DW_AT_signature)) {
+    Dwarf_Die definition = *real;
+    if (kind_of(dwarf_tag(&definition)) == kind_of(dwarf_tag(&copy)))
+      if (const DieRef at = make_ref(*ref.module, definition)) {
+        ref = at;
+        copy = definition;
+      }
+  }
   auto kind = kind_of(dwarf_tag(&copy));
   if (!kind) return builtin(Builtin::unknown);
   if (kind == TypeKind::null_pointer) {
@@ -205,8 +224,10 @@ void Type::Parts::read_basics() {
   switch (kind) {
     case TypeKind::base:
       encoding = encoding_of(encoding_number(it));
-      quad = byte_size.value_or(0) >= 16 && tag_name.find("128") != std::string::npos;
-      tag_name = plain_name(tag_name);
+      quad = (encoding == Encoding::floating || encoding == Encoding::complex) && byte_size.value_or(0) >= 16 &&
+             tag_name.find("128") != std::string::npos;
+      tag_name = encoding == Encoding::complex && tag_name == "complex" ? complex_name(byte_size.value_or(0))
+                                                                        : plain_name(tag_name);
       if (tag_name == "char8_t" || tag_name == "char16_t" || tag_name == "char32_t") encoding = Encoding::utf;
       break;
     case TypeKind::pointer:
@@ -465,16 +486,9 @@ const Type* Type::complete(std::span<const Module* const> others) const {
   if (parts_->definition_asked > others.size()) return type;
   const std::size_t asked_before = parts_->definition_asked;
   parts_->definition_asked = others.size() + 1;
-  if (asked_before == 0) {
-    // DWARF 4 type units: the declaration carries the signature of the definition.
-    const auto die = open_die(parts_->die);
-    if (die)
-      if (const auto real = referenced(*die, DW_AT_signature))
-        if (const Type* found = type_at(make_ref(*parts_->die.module, *real)); found->kind() == parts_->kind)
-          return parts_->definition = found;
+  if (asked_before == 0)
     if (const DieRef real = find_definition(*parts_->die.module, parts_->die, *parts_->die.module))
       return parts_->definition = type_at(real);
-  }
   for (const Module* other : others) {
     if (other == parts_->die.module) continue;
     if (const DieRef real = find_definition(*other, parts_->die, *parts_->die.module))

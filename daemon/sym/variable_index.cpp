@@ -29,6 +29,12 @@ bool has_scope(int tag) {
          tag == DW_TAG_union_type || tag == DW_TAG_interface_type || tag == DW_TAG_enumeration_type;
 }
 
+// Its names are its parent's too.
+bool is_transparent(const Dwarf_Die& die, int tag, std::string_view name) {
+  return (tag == DW_TAG_namespace && (name.empty() || flag(die, DW_AT_export_symbols))) ||
+         (tag == DW_TAG_enumeration_type && !flag(die, DW_AT_enum_class)) || (name.empty() && has_scope(tag));
+}
+
 std::string_view before_arguments(std::string_view name) {
   if (name.starts_with("operator")) return {};
   const std::size_t at = name.find('<');
@@ -43,6 +49,7 @@ bool die_less(const DieRef& a, const DieRef& b) {
 
 UnitNames::UnitNames(const ElfModule& module, const Dwarf_Die& unit) {
   if (unit.addr != nullptr) walk(module, unit, NameEntry::no_parent, 0);
+  place_types_of_type_units(module);
   by_name_.resize(entries_.size());
   std::iota(by_name_.begin(), by_name_.end(), 0U);
   by_die_ = by_name_;
@@ -52,7 +59,9 @@ UnitNames::UnitNames(const ElfModule& module, const Dwarf_Die& unit) {
   for (int round = 0; round < 2; ++round)
     for (const auto& [entry, declaration] : completions_)
       if (const auto found = find(declaration)) entries_[entry].parent = entries_[*found].parent;
-  completions_.clear();
+  completions_ = {};
+  type_units_walked_ = {};
+  elsewhere_ = {};
   std::stable_sort(by_name_.begin(), by_name_.end(),
                    [&](std::uint32_t a, std::uint32_t b) { return entries_[a].name < entries_[b].name; });
   for (std::uint32_t i = 0; i < entries_.size(); ++i)
@@ -106,9 +115,9 @@ void UnitNames::add(const ElfModule& module, const Dwarf_Die& die, int tag, std:
   entry.tag = static_cast<std::uint16_t>(tag);
   Dwarf_Attribute own;
   entry.declaration = own_attribute(die, DW_AT_declaration, own);
-  entry.transparent = (tag == DW_TAG_namespace && (entry.name.empty() || flag(die, DW_AT_export_symbols))) ||
-                      (tag == DW_TAG_enumeration_type && !flag(die, DW_AT_enum_class)) ||
-                      (entry.name.empty() && has_scope(tag));
+  const auto real = has_scope(tag) ? referenced(die, DW_AT_signature) : std::nullopt;
+  if (real) entry.declaration = false;
+  entry.transparent = is_transparent(real ? *real : die, tag, entry.name);
   // A definition belongs where its declaration stands, which may come later in the unit.
   auto completes = referenced(die, DW_AT_specification);
   if (!completes && tag == DW_TAG_subprogram) completes = referenced(die, DW_AT_abstract_origin);
@@ -117,6 +126,57 @@ void UnitNames::add(const ElfModule& module, const Dwarf_Die& die, int tag, std:
   if (completes) completions_.emplace_back(index, make_ref(module, *completes));
   entries_.push_back(std::move(entry));
   if (has_scope(tag)) walk(module, die, index, depth + 1);
+  if (real && type_units_walked_.insert(real->addr).second) {
+    walk(module, *real, index, depth + 1);
+    if (!has_own(die, DW_AT_name)) elsewhere_.emplace_back(index, *real);
+  }
+}
+
+// A unit that uses a type of a type unit holds a stub for it, which gcc leaves without a name and outside of all
+// namespaces: the path is known in the type unit only. The scopes on it may be this unit's own, or are made here.
+void UnitNames::place_types_of_type_units(const ElfModule& module) {
+  if (elsewhere_.empty()) return;
+  struct Stub {
+    std::uint32_t entry;
+    std::vector<Dwarf_Die> scopes;  // outermost first
+  };
+  std::vector<Stub> stubs;
+  for (const auto& [entry, real] : elsewhere_) {
+    Stub stub{entry, {}};
+    auto scope = lexical_parent(module, real);
+    for (int depth = 0; scope && depth < max_die_depth; ++depth) {
+      const int tag = dwarf_tag(&*scope);
+      if (tag == DW_TAG_type_unit || tag == DW_TAG_compile_unit || tag == DW_TAG_partial_unit) break;
+      stub.scopes.push_back(*scope);
+      scope = lexical_parent(module, *scope);
+    }
+    std::ranges::reverse(stub.scopes);
+    stubs.push_back(std::move(stub));
+  }
+  // Enclosing classes may be stubs too: they take their places first.
+  std::ranges::stable_sort(stubs, {}, [](const Stub& stub) { return stub.scopes.size(); });
+  for (const Stub& stub : stubs) entries_[stub.entry].parent = NameEntry::no_parent;
+  std::map<std::pair<std::uint32_t, std::string>, std::uint32_t> known;
+  for (std::uint32_t i = 0; i < entries_.size(); ++i)
+    if (has_scope(entries_[i].tag)) known.try_emplace({entries_[i].parent, entries_[i].name}, i);
+  for (const Stub& stub : stubs) {
+    std::uint32_t parent = NameEntry::no_parent;
+    for (Dwarf_Die scope : stub.scopes) {
+      const int tag = dwarf_tag(&scope);
+      const char* written = die_name(scope);
+      const std::string name = written != nullptr ? written : "";
+      const auto [found, fresh] = known.try_emplace({parent, name}, static_cast<std::uint32_t>(entries_.size()));
+      if (fresh) {
+        const bool in_function = !has_scope(tag);  // no path from outside leads there
+        entries_.push_back({in_function ? "" : name, make_ref(module, scope), parent,
+                            static_cast<std::uint16_t>(in_function ? int{DW_TAG_lexical_block} : tag), true,
+                            !in_function && is_transparent(scope, tag, name)});
+      }
+      parent = found->second;
+    }
+    entries_[stub.entry].parent = parent;
+    known[{parent, entries_[stub.entry].name}] = stub.entry;
+  }
 }
 
 std::span<const std::uint32_t> UnitNames::named(std::string_view name) const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,13 +46,17 @@ class UnitNames {
  private:
   void walk(const ElfModule& module, const Dwarf_Die& parent, std::uint32_t parent_entry, int depth);
   void add(const ElfModule& module, const Dwarf_Die& die, int tag, std::uint32_t parent, int depth);
+  void place_types_of_type_units(const ElfModule& module);
   std::vector<NameEntry> entries_;
   std::vector<ImportEntry> imports_;
   std::vector<std::uint32_t> by_name_;
   std::vector<std::uint32_t> by_template_;
   std::vector<std::uint32_t> by_die_;
   std::vector<DieRef> imported_units_;
-  std::vector<std::pair<std::uint32_t, DieRef>> completions_;  // while it is read
+  // While it is read:
+  std::vector<std::pair<std::uint32_t, DieRef>> completions_;
+  std::set<const void*> type_units_walked_;
+  std::vector<std::pair<std::uint32_t, Dwarf_Die>> elsewhere_;  // entry, its definition in a type unit
 };
 
 class ScopeNames {
