@@ -7,16 +7,33 @@ using namespace trapline;
 
 namespace {
 
+// Members and elements, by the expressions that the evaluator gives them. Pointers are not followed.
+void print_parts(const eval::FrameView& view, const eval::Value& value, const std::string& expression, int depth) {
+  if (depth > 3 || value.is_problem() || value.type->strip()->kind() == sym::TypeKind::pointer) return;
+  const auto page = eval::children(view, value, expression, 0, 20);
+  if (!page) return;
+  for (const auto& child : *page) {
+    if (child.evaluate_name.empty()) continue;
+    fmt::print("part\t{}\t{}\t{}\n", eval::type_name(child.value), child.evaluate_name,
+               eval::summary(view, child.value));
+    print_parts(view, child.value, child.evaluate_name, depth + 1);
+  }
+}
+
 void print(test::Look& look, std::size_t level) {
   const auto view = look.view(level);
   fmt::print("#{} {}\n", level, look.function(level));
   const auto each = [&](const char* kind, const std::vector<eval::Variable>& list) {
-    for (const auto& variable : list)
-      fmt::print("{}\t{}\t{}\t{}\n", kind, eval::type_name(variable.value), variable.name,
-                 eval::summary(view, variable.value));
+    for (const auto& variable : list) {
+      const bool global = std::string_view(kind) == "global";
+      fmt::print("{}\t{}\t{}\t{}\n", kind, eval::type_name(variable.value),
+                 global ? variable.expression : variable.name, eval::summary(view, variable.value));
+      if (!variable.expression.empty()) print_parts(view, variable.value, variable.expression, 0);
+    }
   };
   each("arg", eval::arguments(view));
   each("local", eval::locals(view));
+  if (level == 0) each("global", eval::globals(view));
 }
 
 }  // namespace

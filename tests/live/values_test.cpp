@@ -11,9 +11,11 @@ std::string build(std::string_view variant) {
   return fmt::format("{}/values{}{}", FIXTURES, variant.empty() ? "" : ".", variant);
 }
 
-const std::vector<std::string_view> plain_builds{"", "dwarf4", "types", "nopie", "static", "clang", "clang-dwarf4"};
-const std::vector<std::string_view> all_builds{"",       "O2",    "dwarf4",   "O2-dwarf4",    "types",          "nopie",
-                                               "static", "clang", "clang-O2", "clang-dwarf4", "clang-O2-dwarf4"};
+const std::vector<std::string_view> plain_builds{"",       "dwarf4", "types",        "types5",      "nopie",
+                                                 "static", "clang",  "clang-dwarf4", "clang-types", "clang-types5"};
+const std::vector<std::string_view> all_builds{
+    "",       "O2",    "dwarf4",   "O2-dwarf4",    "types",           "types5",      "nopie",
+    "static", "clang", "clang-O2", "clang-dwarf4", "clang-O2-dwarf4", "clang-types", "clang-types5"};
 
 template <class Body>
 void in_each(const std::vector<std::string_view>& builds, const std::string& part, Body&& body) {
@@ -51,6 +53,8 @@ TEST_CASE("every scalar type") {
     CHECK(look.local("quad") == "0.25");
     CHECK(look.local("z") == "1.5 + 0.5i");
     CHECK(look.local("zf") == "1 + 0i");
+    CHECK(look.local("zld") == "2.25 - 0.5i");
+    if (const auto half = look.local("half"); half != "(no such variable)") CHECK(half == "0.5");  // not in clang 14
     CHECK(look.local("null") == "nullptr");
     CHECK(look.local("plain") == "two");
     CHECK(look.local("negative") == "minus");
@@ -136,7 +140,7 @@ TEST_CASE("records, arrays, pointers, references, member pointers, functions") {
 }
 
 TEST_CASE("each child's expression finds the child again") {
-  in_each({"", "clang", "types"}, "compounds", [](Look& look) {
+  in_each({"", "clang", "types", "clang-types"}, "compounds", [](Look& look) {
     std::size_t visited = 0;
     const std::function<void(const eval::Value&, const std::string&, int)> walk =
         [&](const eval::Value& value, const std::string& expression, int depth) {
@@ -178,7 +182,9 @@ TEST_CASE("names: blocks, statics, namespaces, using directives and declarations
     CHECK(look.show("shapes::versioned + shapes::v1::versioned") == "90");
     CHECK(look.show("shapes::file_static") == "-5");
     CHECK(look.show("'values.cpp'::shapes::file_static") == "-5");
-    CHECK(look.show("shapes::greeting").ends_with("\"hello\""));
+    // clang leaves out what nothing needs as an object.
+    const std::string greeting = look.show("shapes::greeting");
+    CHECK_MESSAGE((greeting.ends_with("\"hello\"") || greeting == "`shapes::greeting`: optimized out"), greeting);
     CHECK(look.show("shapes::box.items[1]") == "8");
     CHECK(look.show("shapes::Box<int, 3>::total") == "3");
     CHECK(look.show("sizeof(shapes::Box<int,3>)") == "12");
@@ -204,7 +210,7 @@ TEST_CASE("names: blocks, statics, namespaces, using directives and declarations
 }
 
 TEST_CASE("this: members by their own name, in the class and its bases") {
-  in_each({"", "dwarf4", "types", "clang"}, "method", [](Look& look) {
+  in_each({"", "dwarf4", "types", "types5", "clang", "clang-types"}, "method", [](Look& look) {
     CHECK(look.show("x") == "1");
     CHECK(look.show("this->x + by + whole") == "131077");
     CHECK(look.show("s") == "9");

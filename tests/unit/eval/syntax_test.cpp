@@ -44,6 +44,9 @@ TEST_CASE("C++ that is not evaluated is refused by name") {
   CHECK(world.problem("f(1)") == "`f(1)`: functions of the program are not called from an expression");
   CHECK(world.problem("(int[]){1}").starts_with("compound literals are not evaluated here"));
   CHECK(world.problem("R\"(x)\"") == "raw string literals are not read here");
+  CHECK(world.problem("(unsigned float)1") == "`float` takes no other words");
+  CHECK(world.problem("(long float)1") == "`float` takes no other words");
+  CHECK(world.problem("(unsigned bool)1") == "`bool` takes no other words");
 }
 
 TEST_CASE("an unknown name is answered with the nearest known one") {
