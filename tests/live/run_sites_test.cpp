@@ -71,6 +71,17 @@ TEST_CASE("stops by many threads: each pass is one stop, at the right place, all
   CHECK(ride.output() == "passes=150\n");
 }
 
+TEST_CASE("without memory for slots sites are gone over in place: every pass counts, nobody is left behind") {
+  Ride ride;
+  ride.launch("run_nomap", {"4", "100"});
+  ride.stop_at_sites = false;
+  ride.site(ride.symbol("counted"));
+  CHECK(ride.go_to_exit() == 7);
+  CHECK(ride.hits(1) == 400);
+  CHECK(ride.output() == "passes=400\n");
+  CHECK(ride.inferior->counters().in_place > 0);
+}
+
 TEST_CASE("an interrupt that overtakes a trap's SIGTRAP: nobody is seen behind the trap, and nothing is lost") {
   Ride ride;
   ride.launch("run_threads", {"4", "6000", "1"});
