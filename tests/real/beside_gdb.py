@@ -6,9 +6,11 @@
 #
 # Both run the program without address randomisation and with an empty environment, so that even pointers are equal.
 # Exit code 77: the program is not built (tests/real/build.sh).
+import ctypes
 import json
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -25,6 +27,12 @@ bound = 30  # seconds for any one answer
 libraries, stacks = 0x7FFF00000000, 0x7FFFFFF00000  # where they begin without randomisation
 
 
+def end_with_parent():
+    """A gdb that is killed takes its traplined with it, which ends what it has launched."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    os.setpgid(0, 0)
+
+
 class Trapline:
     """A traplined of this test's own, and one JSON-RPC connection to it."""
 
@@ -35,7 +43,7 @@ class Trapline:
         environment = dict(os.environ, TRAPLINE_LOG="debug")
         self.daemon = subprocess.Popen([program, "--listen", "unix:" + path], stdout=subprocess.PIPE,
                                        stdin=subprocess.DEVNULL, stderr=self.log, env=environment,
-                                       start_new_session=True)
+                                       preexec_fn=end_with_parent)
         self.daemon.stdout.readline()
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(bound)

@@ -45,9 +45,13 @@ void as_it_comes(const std::string& program, std::vector<std::string> args) {
 
 TEST_CASE("bash as it comes: main by its exported name, pause, stack, left running") {
   as_it_comes("/bin/bash", {"--norc", "-c", "echo ready; while :; do x=${x:-0}; done"});
+  Scratch scratch;
   Daemon daemon;
   RpcClient client(daemon);
-  client.call("session.launch", {{"program", "/bin/bash"}, {"args", {"--norc", "-c", "echo here; exit 4"}}});
+  // Its streams are files; its controlling terminal is ours all the same.
+  client.call("session.launch", {{"program", "/bin/bash"},
+                                 {"args", {"--norc", "-c", "echo here; echo there >/dev/tty; exit 4"}},
+                                 {"stdio", {"/dev/null", scratch / "out", scratch / "err"}}});
   wait_stop(client);
   const auto id = break_at(client, {{"function", "main"}});
   auto stop = go(client);
@@ -57,7 +61,9 @@ TEST_CASE("bash as it comes: main by its exported name, pause, stack, left runni
   CHECK(value_of(client, "(int)$rdi") == "4");  // argc
   stop = go(client);
   CHECK(stop["exitCode"] == 4);
-  CHECK(client.event("output")["text"].get<std::string>().find("here") != std::string::npos);
+  CHECK(read_file(scratch / "out") == "here\n");
+  CHECK(read_file(scratch / "err").empty());
+  CHECK(client.event("output")["text"].get<std::string>().find("there") != std::string::npos);
 }
 
 TEST_CASE("a program at fixed addresses as it comes") {
