@@ -3,6 +3,7 @@
 # values, a step, the program's own output and its end. Needs Debian 12 (it installs what is missing) and a few minutes
 # the first time.
 set -eu
+came_from=$PWD
 cd "$(dirname "$0")/.."
 exec </dev/null
 export LC_ALL=C.UTF-8
@@ -19,8 +20,21 @@ if [ ! -f "$build/build.ninja" ] &&
   tail -n 30 "$log"
   exit 1
 fi
-echo "Building trapline in $build …"
-if ! ninja -C "$build" -j"${JOBS:-$(nproc)}" >"$log" 2>&1; then
+echo "Building trapline in $build (some minutes the first time) …"
+# On a terminal the last line of ninja's log says how far it is.
+show_progress() {
+  while sleep 1; do printf '\r  %s\033[K' "$(tail -c 400 "$log" | grep -oE '^\[[0-9]+/[0-9]+\]' | tail -n 1)"; done
+}
+progress=
+if [ -t 1 ]; then show_progress & progress=$!; fi
+built=yes
+ninja -C "$build" -j"${JOBS:-$(nproc)}" >"$log" 2>&1 || built=no
+if [ -n "$progress" ]; then
+  kill "$progress"
+  wait "$progress" 2>/dev/null || true
+  printf '\r\033[K'
+fi
+if [ "$built" = no ]; then
   grep -vE '^\[[0-9]+/[0-9]+\] (Compiling|Linking|Generating)' "$log" | tail -n 60
   exit 1
 fi
@@ -44,16 +58,17 @@ timeout 60 "$build/client/trapline" --socket "unix:$folder/socket" run -- "$samp
 break price_of if order.quantity >= 10
 run
 backtrace 3
-info locals
 print order
 next
 next
-print total
+info locals
 info threads
 delete 1
 continue
 COMMANDS
 
 echo
+where=
+case $build in /*) ;; *) [ "$came_from" = "$PWD" ] || where=$PWD/ ;; esac
 echo "That was scripted. To drive it yourself, type:"
-echo "  $build/client/trapline run -- $sample"
+echo "  $where$build/client/trapline run -- $where$sample"

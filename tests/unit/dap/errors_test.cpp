@@ -30,6 +30,19 @@ TEST_CASE("requests in the wrong state say what the state is and what to do") {
         "pause: the program has ended; restart it, or disconnect");
 }
 
+TEST_CASE("threads of a program that is being started are none, which is no error to show") {
+  DapTester c;
+  c.initialize();
+  c.control().answers_later = true;
+  const int launch = c.send("launch", {{"program", "/bin/app"}});
+  c.ok("configurationDone");
+  CHECK(c.ok("threads")["threads"] == json::array());
+  CHECK(c.refused("modules")["id"] == 1004);
+  c.control().answer(fail(Errc::not_executable, "/bin/app: no such file"));
+  CHECK(c.response_to(launch)["success"] == false);
+  CHECK(c.refused("threads")["format"] == "threads: no program is being debugged; send launch or attach first");
+}
+
 TEST_CASE("every request that needs a stop is refused while the program runs, and touches nothing") {
   DapTester c;
   c.launch();
