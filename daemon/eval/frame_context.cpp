@@ -153,6 +153,7 @@ Part part_of_piece(const sym::Piece& piece, const FrameContext& context) {
       if (bytes) {
         part.kind = Part::Kind::bytes;
         part.bytes = std::move(*bytes);
+        part.register_name = arch::dwarf_name(piece.reg);
       } else {
         part.reason = bytes.error().message;
       }
@@ -209,6 +210,7 @@ Value from_location(const sym::Location& location, const FrameContext& context, 
   Value value;
   value.type = type;
   value.place = Value::Place::parts;
+  value.register_writable = context.place().frame != nullptr && context.place().frame->innermost;
   value.parts = std::make_shared<const std::vector<Part>>(std::move(parts));
   return value;
 }

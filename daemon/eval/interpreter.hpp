@@ -45,6 +45,7 @@ class Interpreter {
   Result<bool> truth_of(const Value& value);
   Result<std::uint64_t> pointer(const Value& value);
   Result<void> store_bits(const Value& target, std::span<const std::byte> bytes);
+  Result<Value> store_parts(const Value& target, std::span<const std::byte> bytes);
   Result<Value> store_register(const Value& target, std::span<const std::byte> bytes);
 
   const FrameView& view_;

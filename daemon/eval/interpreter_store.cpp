@@ -1,9 +1,10 @@
-// Writing: memory, bit-fields, registers of the innermost frame. What the compiler keeps in pieces, or dropped, or what
-// was computed, is refused with the reason.
+// Writing: memory, bit-fields, registers of the innermost frame, and objects whose pieces lie in those. What the
+// compiler dropped, or what was computed, is refused with the reason.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "daemon/eval/frame_context.hpp"
 #include "daemon/eval/interpreter.hpp"
@@ -65,6 +66,57 @@ Result<Value> Interpreter::store_register(const Value& target, std::span<const s
   return now;
 }
 
+// All of it or nothing of the registers: every piece that is touched must be a place before one is written.
+Result<Value> Interpreter::store_parts(const Value& target, std::span<const std::byte> bytes) {
+  const std::uint64_t first = target.part_offset * 8 + target.bit_offset;
+  const std::uint64_t last = first + (target.bit_size != 0 ? target.bit_size : bytes.size() * 8);
+  std::vector<Part> parts = *target.parts;
+  std::uint64_t begin = 0;
+  std::vector<Part*> changed;
+  for (Part& part : parts) {
+    const std::uint64_t end = begin + (part.bit_size == 0 ? std::max(last, begin) - begin : part.bit_size);
+    const std::uint64_t from = std::max(begin, first), to = std::min(end, last);
+    if (from < to) {
+      const std::uint64_t skip = from - begin + part.bit_offset, touched = (skip + (to - from) + 7) / 8;
+      const bool in_register = part.kind == Part::Kind::bytes && !part.register_name.empty();
+      if (part.kind == Part::Kind::missing) return fail(Errc::not_available, "it cannot be set: " + part.reason);
+      if (!in_register && part.kind != Part::Kind::memory)
+        return fail(Errc::not_available,
+                    "a piece of it is computed by the compiler and kept nowhere, so it cannot be set");
+      if (in_register && !target.register_writable)
+        return fail_hint(Errc::not_available,
+                         fmt::format("a piece of it is in register {} of a calling frame, which is only known as it "
+                                     "will be restored",
+                                     part.register_name),
+                         "write the registers of the innermost frame");
+      if (part.kind == Part::Kind::memory) {
+        part.bytes.resize(static_cast<std::size_t>(touched));
+        TL_TRY_VOID(view_.memory->read(part.address, part.bytes));
+      }
+      if (touched > part.bytes.size()) return fail(Errc::bad_debug_info, "a piece of it is wider than its register");
+      copy_bits(bytes, from - first, part.bytes, skip, to - from);
+      changed.push_back(&part);
+    }
+    begin = end;
+  }
+  if (begin < last) return fail(Errc::not_available, "it cannot be set: optimized out");
+  std::optional<arch::RegisterFile> file;
+  for (const Part* part : changed) {
+    if (part->kind == Part::Kind::memory) {
+      TL_TRY_VOID(view_.memory->write(part->address, part->bytes));
+      continue;
+    }
+    if (!view_.write_registers || view_.machine == nullptr)
+      return fail(Errc::wrong_state, "the registers are not writable here");
+    if (!file) file = *view_.machine;
+    TL_TRY_VOID(arch::write_register(*file, part->register_name, part->bytes));
+  }
+  if (file) TL_TRY_VOID(view_.write_registers(*file));
+  Value now = target;
+  now.parts = std::make_shared<const std::vector<Part>>(std::move(parts));
+  return now;
+}
+
 Result<Value> Interpreter::store(const Value& target, std::span<const std::byte> bytes) {
   switch (target.place) {
     case Value::Place::memory:
@@ -87,8 +139,7 @@ Result<Value> Interpreter::store(const Value& target, std::span<const std::byte>
       }
       return store_register(target, merged);
     }
-    case Value::Place::parts:
-      return fail(Errc::not_available, "the compiler keeps it in pieces, so it cannot be set as a whole");
+    case Value::Place::parts: return store_parts(target, bytes);
     case Value::Place::none:
       return fail(Errc::not_available,
                   "it is a value that the compiler computes and keeps nowhere, so there is nothing to set");

@@ -49,16 +49,16 @@ bool numbered(std::string_view name, std::string_view prefix, unsigned most) {
 }
 
 Builtin general_type(std::string_view name, bool& known) {
-  static constexpr std::array<std::string_view, 16> wide{"rax", "rbx", "rcx",     "rdx",    "rsi", "rdi",
-                                                         "r8",  "r9",  "r10",     "r11",    "r12", "r13",
-                                                         "r14", "r15", "fs_base", "gs_base"};
+  // fioff and fooff: the 64-bit form of FXSAVE holds whole addresses.
+  static constexpr std::array<std::string_view, 18> wide{"rax", "rbx", "rcx",     "rdx",     "rsi",   "rdi",
+                                                         "r8",  "r9",  "r10",     "r11",     "r12",   "r13",
+                                                         "r14", "r15", "fs_base", "gs_base", "fioff", "fooff"};
   static constexpr std::array<std::string_view, 8> half{"eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp"};
   static constexpr std::array<std::string_view, 8> quarter{"ax", "bx", "cx", "dx", "si", "di", "bp", "sp"};
   static constexpr std::array<std::string_view, 12> byte{"al", "bl", "cl",  "dl",  "ah",  "bh",
                                                          "ch", "dh", "sil", "dil", "bpl", "spl"};
-  static constexpr std::array<std::string_view, 16> small{"eflags", "cs",    "ds",    "es",    "fs",   "gs",
-                                                          "ss",     "mxcsr", "fctrl", "fstat", "ftag", "fop",
-                                                          "fioff",  "fooff", "fiseg", "foseg"};
+  static constexpr std::array<std::string_view, 14> small{"eflags", "cs",    "ds",    "es",   "fs",  "gs",    "ss",
+                                                          "mxcsr",  "fctrl", "fstat", "ftag", "fop", "fiseg", "foseg"};
   const auto in = [&](const auto& list) {
     for (const std::string_view entry : list)
       if (entry == name) return true;

@@ -36,10 +36,6 @@ Value optimized_out(const sym::Type* type) {
   return no_value(type, Error{.code = Errc::not_available, .message = "optimized out", .os_errno = 0, .hint = {}});
 }
 
-namespace {
-
-constexpr std::uint64_t max_copy = std::uint64_t{64} << 20;  // of one read
-
 void copy_bits(std::span<const std::byte> from, std::uint64_t from_bit, std::span<std::byte> to, std::uint64_t to_bit,
                std::uint64_t count) {
   if (from_bit % 8 == 0 && to_bit % 8 == 0 && count % 8 == 0) {
@@ -54,6 +50,10 @@ void copy_bits(std::span<const std::byte> from, std::uint64_t from_bit, std::spa
     target = bit != 0 ? target | mask : target & ~mask;
   }
 }
+
+namespace {
+
+constexpr std::uint64_t max_copy = std::uint64_t{64} << 20;  // of one read
 
 Result<std::vector<std::byte>> from_memory(const util::Memory& memory, LoadAddr at, std::uint64_t size) {
   if (size > max_copy)

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,8 @@ struct Part {
   std::uint64_t bit_offset = 0;  // where in the memory or bytes it begins
   LoadAddr address;
   std::vector<std::byte> bytes;
-  sym::DieRef pointee;  // what the pointer, which the optimiser removed, would point to
+  std::string register_name;  // that `bytes` were read from, whole; empty: they are computed
+  sym::DieRef pointee;        // what the pointer, which the optimiser removed, would point to
   std::int64_t pointee_offset = 0;
   std::string reason;  // of missing: "optimized out", "not available: ..."
 };
@@ -47,7 +49,7 @@ struct Value {
   std::vector<std::byte> bytes;
   std::string register_name;
   std::size_t register_offset = 0;
-  bool register_writable = false;  // of the innermost frame
+  bool register_writable = false;  // of the innermost frame; of `parts`: theirs are
   std::shared_ptr<const std::vector<Part>> parts;
   std::uint64_t part_offset = 0;  // bytes: where in the object of `parts` this value begins
   std::uint32_t bit_size = 0;     // of a bit-field; 0: none
@@ -72,6 +74,8 @@ Result<std::uint64_t> pointer_bits(const util::Memory& memory, const Value& valu
 Result<Value> part_of(const Value& value, std::uint64_t offset, const sym::Type* type);
 // nullptr, or the removed pointer that stands here.
 const Part* implicit_pointer_at(const Value& value);
+void copy_bits(std::span<const std::byte> from, std::uint64_t from_bit, std::span<std::byte> to, std::uint64_t to_bit,
+               std::uint64_t count);
 // Where it is, for refusals: "in register rax", "optimized out".
 std::string where(const Value& value);
 

@@ -527,6 +527,36 @@ TEST_CASE("arguments, locals, registers, frames above, and setting them") {
   CHECK(live->output() == "total=1306\n");
 }
 
+TEST_CASE("each evaluateName means its variable; what is hidden has none, and can be set all the same") {
+  const auto live = Live::start("session_subject", {"hides"});
+  live->break_at(subject, "hides");
+  live->go_to_stop();
+  const auto frame = live->frames(1)[0].id;
+  for (const auto kind : {proto::ScopeKind::arguments, proto::ScopeKind::locals, proto::ScopeKind::globals})
+    for (const auto& variable : scope_values(*live, frame, kind)) {
+      CAPTURE(variable.name);
+      if (variable.evaluate_name.empty()) continue;
+      const auto again = live->control().evaluate({.expression = variable.evaluate_name,
+                                                   .frame = frame,
+                                                   .context = proto::EvaluateContext::watch,
+                                                   .format = {}});
+      REQUIRE_MESSAGE(again.has_value(), again.error().message);
+      CHECK(again->value == variable.value);
+      CHECK(again->memory == variable.memory);
+    }
+  CHECK(value_of(scope_values(*live, frame, proto::ScopeKind::locals), "total") == "2");
+  CHECK(value_of(scope_values(*live, frame, proto::ScopeKind::arguments), "total (outer)") == "2");
+  const auto scopes = live->control().scopes(frame);
+  REQUIRE(scopes.has_value());
+  const auto arguments = std::ranges::find(*scopes, proto::ScopeKind::arguments, &proto::ScopeInfo::kind);
+  REQUIRE(arguments != scopes->end());
+  const auto written = live->control().set_value(arguments->ref, "total (outer)", "10", {});
+  REQUIRE_MESSAGE(written.has_value(), written.error().message);
+  CHECK(written->value == "10");
+  CHECK(live->evaluate("total") == "2");
+  CHECK(live->go_to_exit().code == 14);
+}
+
 TEST_CASE("hover and clipboard never write; the prompt may") {
   const auto live = Live::start("session_subject", {"sum", "1"});
   live->break_at(subject, "add");

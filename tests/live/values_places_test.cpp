@@ -131,6 +131,56 @@ TEST_CASE("assignment reaches the program, for every kind of value that can be s
   }
 }
 
+TEST_CASE("an object in two registers is set, as a whole and by its members") {
+  for (const std::string_view name : {"values.clang-O2", "values.clang-O2-dwarf4"}) {
+    CAPTURE(name);
+    Look look(fmt::format("{}/{}", FIXTURES, name), "pieces");
+    CHECK(set(look, "pair.second", "7") == "7");
+    CHECK(look.show("pair") == "{first=42, second=7}");
+    CHECK(set(look, "pair.first", "-1") == "-1");
+    CHECK(look.show("pair") == "{first=-1, second=7}");
+    CHECK(look.show("pair.first = pair.second * 2", 0, true) == "14");
+    CHECK(look.show("pair") == "{first=14, second=7}");
+  }
+  Look look(fmt::format("{}/values.O2", FIXTURES), "pieces");
+  CHECK(look.show("pair") == "`pair`: optimized out");  // gdb says so too
+}
+
+TEST_CASE("every register that is listed has a name for expressions, with the same bytes") {
+  Look look(build(""), "registers");
+  std::size_t seen = 0;
+  for (const auto& listed : arch::register_list(look.view().machine->xstate)) {
+    CAPTURE(listed.name);
+    const auto value = eval::evaluate(look.view(), fmt::format("${}", listed.name));
+    REQUIRE_MESSAGE(value, value.error().message);
+    const auto held = arch::read_register(*look.view().machine, listed.name);
+    REQUIRE(held);
+    CHECK(std::equal(held->begin(),
+                     held->begin() + static_cast<std::ptrdiff_t>(std::min(held->size(), value->bytes.size())),
+                     value->bytes.begin()));
+    CHECK(value->bytes.size() >= held->size());
+    ++seen;
+  }
+  CHECK(seen > 40);
+}
+
+TEST_CASE("memory references: where a value lies, and only then") {
+  Look look(fmt::format("{}/values", FIXTURES), "compounds");
+  const auto at = [&](std::string_view expression) {
+    const auto value = eval::evaluate(look.view(), expression);
+    REQUIRE_MESSAGE(value, value.error().message);
+    return eval::address_of(*value);
+  };
+  REQUIRE(at("array"));
+  CHECK(look.tracee().memory().get<int>(*at("array[3]")) == 40);
+  CHECK(at("array[3]")->value == at("array")->value + 12);
+  CHECK(look.show("&array[3]") == fmt::format("{:#x}", at("array[3]")->value));
+  CHECK(look.tracee().memory().get<int>(*at("head->next->value")) == 2);
+  CHECK_FALSE(at("bits.a"));
+  CHECK_FALSE(at("$rax"));
+  CHECK_FALSE(at("array[0] + 1"));
+}
+
 TEST_CASE("a variable's expression means it, whatever hides it") {
   Look look(build(""), "hidden");
   const auto of = [&](const std::vector<eval::Variable>& list, std::string_view name) {

@@ -311,6 +311,20 @@ TEST_CASE("a pointer that the optimiser removed still leads to its object") {
   });
 }
 
+TEST_CASE("a removed pointer is not shown as an address, and is followed all the same") {
+  in_each({"O2", "O2-dwarf4"}, "removed", [](Look& look) {
+    CHECK(look.local("pointer") == "(synthetic pointer)");
+    CHECK(look.show("*pointer") == "361");
+    CHECK(look.show("object") == "361");
+    const auto pointer = eval::evaluate(look.view(), "pointer");
+    if (!pointer) return;
+    const auto below = eval::children(look.view(), *pointer, "pointer", 0, 0);
+    REQUIRE(below);
+    REQUIRE(below->size() == 1);
+    CHECK(eval::summary(look.view(), below->at(0).value) == "361");
+  });
+}
+
 TEST_CASE("thread-local variables, of this thread") {
   in_each({"", "O2", "nopie", "static", "clang", "clang-O2"}, "thread", [](Look& look) {
     CHECK(look.show("shapes::per_thread") == "22");
