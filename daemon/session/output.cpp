@@ -9,6 +9,10 @@
 namespace trapline::session {
 namespace {
 
+constexpr std::chrono::milliseconds closed_pty_pause{100};
+// Not std::errc::io_error: Asio's category knows no such condition.
+const std::error_code no_other_end(EIO, asio::error::get_system_category());
+
 // How many bytes at the end of `text` begin a UTF-8 character without ending it.
 std::size_t unfinished_tail(const std::string& text) {
   for (std::size_t back = 1; back <= 3 && back <= text.size(); ++back) {
@@ -23,7 +27,7 @@ std::size_t unfinished_tail(const std::string& text) {
 }  // namespace
 
 OutputReader::OutputReader(asio::io_context& loop, util::Fd fd, proto::OutputCategory category, Sink sink)
-    : stream_(loop, fd.release()), category_(category), sink_(std::move(sink)) {
+    : stream_(loop, fd.release()), again_(loop), category_(category), sink_(std::move(sink)) {
   stream_.non_blocking(true);
 }
 
@@ -32,11 +36,23 @@ void OutputReader::start() { read_next(); }
 void OutputReader::read_next() {
   stream_.async_read_some(asio::buffer(buffer_),
                           [self = shared_from_this()](std::error_code problem, std::size_t size) {
-                            // A pty's master answers EIO once the last slave was closed: the end, not an error.
-                            if (problem || self->stopped_) return;
+                            if (self->stopped_) return;
+                            if (problem == no_other_end) return self->read_later(closed_pty_pause);
+                            if (problem) return;
                             self->deliver(size);
                             self->read_next();
                           });
+}
+
+// A pty's master answers EIO while nobody has the other end open, as where all of the program's streams are files. It
+// may be the program's controlling terminal all the same: whoever opens /dev/tty can be read again, and to close our
+// end would be a SIGHUP. epoll tells of no opening, and tells of the hang-up without end where it is asked again: hence
+// a timer.
+void OutputReader::read_later(std::chrono::milliseconds pause) {
+  again_.expires_after(pause);
+  again_.async_wait([self = shared_from_this()](std::error_code cancelled) {
+    if (!cancelled && !self->stopped_) self->read_next();
+  });
 }
 
 void OutputReader::deliver(std::size_t size) {
@@ -57,6 +73,7 @@ void OutputReader::drain_and_stop() {
     deliver(static_cast<std::size_t>(size));
   }
   if (!partial_.empty()) sink_(category_, std::exchange(partial_, {}));
+  again_.cancel();
   std::error_code ignored;
   stream_.close(ignored);
 }

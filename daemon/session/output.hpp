@@ -3,6 +3,8 @@
 #include <array>
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -26,9 +28,11 @@ class OutputReader : public std::enable_shared_from_this<OutputReader> {
 
  private:
   void read_next();
+  void read_later(std::chrono::milliseconds pause);
   void deliver(std::size_t size);
 
   asio::posix::stream_descriptor stream_;
+  asio::steady_timer again_;
   proto::OutputCategory category_;
   Sink sink_;
   std::array<char, 16384> buffer_{};
