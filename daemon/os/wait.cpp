@@ -49,8 +49,9 @@ Result<std::optional<WaitEvent>> Waiter::wait_for(pid_t who, int flags) {
   if (before_trap_) {
     siginfo_t news{};
     int looked = 0;
-    do looked = ::waitid(who == -1 ? P_ALL : P_PID, static_cast<id_t>(who == -1 ? 0 : who), &news,
-                         WEXITED | WSTOPPED | WNOWAIT | flags);
+    do
+      looked = ::waitid(who == -1 ? P_ALL : P_PID, static_cast<id_t>(who == -1 ? 0 : who), &news,
+                        WEXITED | WSTOPPED | WNOWAIT | flags);
     while (looked == -1 && errno == EINTR);
     if (looked == 0 && news.si_pid == 0) return std::nullopt;
     if (looked == 0) {

@@ -49,9 +49,9 @@ class Waiter {
   // nullopt: nothing yet (poll). Errors: thread_gone (ECHILD: not, or no longer, a tracee of ours). EINTR is retried.
   Result<std::optional<WaitEvent>> of(Tid tid, Mode mode);
   Result<std::optional<WaitEvent>> any();  // waitpid(-1, WNOHANG|__WALL)
-  // `look` is called with a thread that stopped for a SIGTRAP, before the stop is taken. Until it is, the kernel has the
-  // signal: if we died now, the thread would get it. Afterwards it would be lost with us (wait_task_stopped() clears
-  // exit_code), and the thread go on behind its int3.
+  // `look` is called with a thread that stopped for a SIGTRAP, before the stop is taken. Until it is, the kernel has
+  // the signal: if we died now, the thread would get it. Afterwards it would be lost with us (wait_task_stopped()
+  // clears exit_code), and the thread go on behind its int3.
   void before_trap(std::function<void(Tid)> look) { before_trap_ = std::move(look); }
 
  private:

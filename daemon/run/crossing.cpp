@@ -60,19 +60,11 @@ Result<void> Inferior::Impl::map_slots(LoadAddr near, Thread& borrow) {
   }
   const auto hole = find_hole(maps, near, slot_region_size);
   if (!hole) return fail(Errc::unsupported, "no hole in the address space within 2 GB");
-  const auto before = borrow.kind == StopKind::signal ? Before::in_signal_stop : Before::no_signal;
-  auto answer = make_call(tracer_, waiter_, borrow.tid, before,
-                          {.syscall_instruction = *syscall_instruction_,
-                           .number = SYS_mmap,
-                           .arguments = {hole->value, slot_region_size, PROT_READ | PROT_EXEC,
-                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~std::uint64_t{0}, 0}});
-  if (!answer) {
-    if (answer.error().code == Errc::thread_gone) vanish(borrow);
-    return std::unexpected(answer.error());
-  }
-  if (borrow.kind != StopKind::signal) borrow.kind = StopKind::signal, borrow.deliver = 0;
-  if (*answer != static_cast<std::int64_t>(hole->value))
-    return fail(Errc::os, fmt::format("mmap at {:#x} in the debuggee answered {}", hole->value, *answer));
+  TL_TRY(const auto answer, borrowed_call(borrow, SYS_mmap,
+                                          {hole->value, slot_region_size, PROT_READ | PROT_EXEC,
+                                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~std::uint64_t{0}, 0}));
+  if (answer != static_cast<std::int64_t>(hole->value))
+    return fail(Errc::os, fmt::format("mmap at {:#x} in the debuggee answered {}", hole->value, answer));
   const LoadRange region{*hole, *hole + ByteCount{slot_region_size}};
   journal_->slots_mapped(region);
   slots_.add_region(region);

@@ -111,6 +111,8 @@ void Inferior::Impl::on_exec(Thread& thread) {
   slots_.clear();
   shield_.gone();
   shield_tried_ = false;
+  way_back_.reset();
+  way_back_looked_for_ = false;
   slots_refused_ = false;
   syscall_instruction_.reset();
   journal_->did_exec();

@@ -144,25 +144,17 @@ void Inferior::Impl::unmap_slots() {
     if (!thread.stopped() && !thread.exiting) return;  // it may be in a slot: they stay, and are harmless
   for (const auto& [tid, thread] : threads_)
     if (thread.registers && slots_.holds(pc_of(*thread.registers))) return;
-  auto found = std::ranges::find_if(threads_, [&](const auto& entry) { return can_borrow(entry.second); });
-  if (found == threads_.end())
-    found = std::ranges::find_if(threads_, [&](const auto& entry) {
+  auto* thread = lender();
+  if (thread == nullptr) {
+    const auto found = std::ranges::find_if(threads_, [&](const auto& entry) {
       return entry.second.stopped() && entry.second.kind == StopKind::group && !entry.second.exiting;
     });
-  if (found == threads_.end()) return;
-  auto& thread = found->second;
+    if (found == threads_.end()) return;
+    thread = &found->second;
+  }
   for (const auto& region : regions) {
-    const auto before = thread.kind == StopKind::signal ? Before::in_signal_stop : Before::no_signal;
-    const auto answer = make_call(tracer_, waiter_, thread.tid, before,
-                                  {.syscall_instruction = *syscall_instruction_,
-                                   .number = SYS_munmap,
-                                   .arguments = {region.begin.value, region.size().value, 0, 0, 0, 0}});
-    if (!answer) {
-      log::warn("run", "slots at {:#x} stay mapped: {}", region.begin.value, answer.error().message);
-      if (answer.error().code == Errc::thread_gone) vanish(thread);
-      return;
-    }
-    if (thread.kind != StopKind::signal) thread.kind = StopKind::signal, thread.deliver = 0;
+    const auto answer = borrowed_call(*thread, SYS_munmap, {region.begin.value, region.size().value, 0, 0, 0, 0});
+    if (!answer) return log::warn("run", "slots at {:#x} stay mapped: {}", region.begin.value, answer.error().message);
   }
   slots_.clear();
 }

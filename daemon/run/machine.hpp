@@ -27,6 +27,7 @@
 #include "daemon/run/affinity.hpp"
 #include "daemon/run/inferior.hpp"
 #include "daemon/run/live_memory.hpp"
+#include "daemon/run/safe_call.hpp"
 #include "daemon/run/shield.hpp"
 #include "daemon/run/slots.hpp"
 #include "daemon/run/stepper.hpp"
@@ -147,6 +148,7 @@ struct Inferior::Impl final : StepHost {
   void guard_sites();
   std::optional<LoadAddr> trap_action(Thread& borrow);
   Result<std::int64_t> borrowed_call(Thread& thread, long number, std::array<std::uint64_t, 6> arguments);
+  Thread* lender();
   void before_trap_is_taken(Tid tid);
 
   // ---- leave.cpp
@@ -186,6 +188,8 @@ struct Inferior::Impl final : StepHost {
   bool shield_tried_ = false;
   std::unordered_map<LoadAddr, Crossing> crossings_;
   std::optional<LoadAddr> syscall_instruction_;
+  std::optional<WayBack> way_back_;
+  bool way_back_looked_for_ = false;
   bool slots_refused_ = false;
   Pins pins_;
   Stepper stepper_;

@@ -12,6 +12,7 @@
 #include "daemon/os/proc.hpp"
 #include "daemon/run/machine.hpp"
 #include "daemon/run/remote_call.hpp"
+#include "daemon/run/safe_call.hpp"
 #include "daemon/util/log.hpp"
 
 namespace trapline::run {
@@ -24,20 +25,56 @@ constexpr std::uint64_t mask_bytes = 8;  // of the kernel's sigset_t
 
 Result<std::int64_t> Inferior::Impl::borrowed_call(Thread& thread, long number,
                                                    std::array<std::uint64_t, 6> arguments) {
-  if (!syscall_instruction_) {
+  if (!way_back_looked_for_ || !syscall_instruction_) {
     TL_TRY(const auto maps, os::mappings(Pid{thread.tid.value}));
+    if (!std::exchange(way_back_looked_for_, true)) way_back_ = find_way_back(maps, memory_);
     TL_TRY(syscall_instruction_, find_syscall(maps, memory_));
   }
+  const auto* regs = load(thread);
+  if (regs == nullptr) return fail(Errc::thread_gone, fmt::format("thread {} was killed", thread.tid.value));
+  // The safe way ends in a syscall stop, where the kernel neither restarts an interrupted call nor takes a signal to
+  // deliver: for threads that were stopped in the program's own code, by us.
+  const bool in_program = static_cast<std::int64_t>(regs->orig_rax) < 0;
+  const bool by_us = thread.kind == StopKind::interrupt ||
+                     (thread.kind == StopKind::signal && thread.deliver == 0 && thread.passed.has_value());
+  auto registers = std::exchange(thread.registers, std::nullopt);
+  if (way_back_ && in_program && by_us) {
+    if (const auto out = set_out(tracer_, thread.tid, memory_, *way_back_, number, arguments)) {
+      auto answer = come_back(tracer_, waiter_, thread.tid, memory_, *way_back_, *out);
+      if (answer || answer.error().code != Errc::thread_gone) {
+        thread.kind = StopKind::interrupt;
+        thread.registers = registers;
+      } else {
+        vanish(thread);
+      }
+      return answer;
+    }
+  }
   const auto before = thread.kind == StopKind::signal ? Before::in_signal_stop : Before::no_signal;
-  auto answer = make_call(
-      tracer_, waiter_, thread.tid, before,
-      {.syscall_instruction = *syscall_instruction_, .number = number, .arguments = arguments});
+  auto answer = make_call(tracer_, waiter_, thread.tid, before,
+                          {.syscall_instruction = *syscall_instruction_, .number = number, .arguments = arguments});
   if (!answer) {
     if (answer.error().code == Errc::thread_gone) vanish(thread);
     return answer;
   }
+  thread.registers = registers;
   if (thread.kind != StopKind::signal) thread.kind = StopKind::signal, thread.deliver = 0;
   return answer;
+}
+
+// A thread to borrow: one in the program's own code where there is one (see borrowed_call()).
+Thread* Inferior::Impl::lender() {
+  constexpr int most_looked_at = 16;
+  Thread* any = nullptr;
+  int looked_at = 0;
+  for (auto& [tid, thread] : threads_) {
+    if (!can_borrow(thread) || thread.unhandled) continue;
+    if (any == nullptr) any = &thread;
+    if (++looked_at > most_looked_at) break;
+    if (const auto* regs = load(thread); regs != nullptr && static_cast<std::int64_t>(regs->orig_rax) < 0)
+      return &thread;
+  }
+  return any;
 }
 
 // The program's handler of SIGTRAP (0: the default, 1: ignored); nullopt: not to be known. The kernel needs a place to
@@ -47,6 +84,7 @@ std::optional<LoadAddr> Inferior::Impl::trap_action(Thread& borrow) {
   if (regs == nullptr) return std::nullopt;
   KernelAction action{};
   const LoadAddr room{((regs->rsp - red_zone) & ~std::uint64_t{15}) - sizeof action};
+  static_assert(sizeof action + 15 <= scratch_size);
   KernelAction before{};
   if (!memory_.read_raw(room, std::as_writable_bytes(std::span(before)))) return std::nullopt;
   const auto asked = borrowed_call(borrow, SYS_rt_sigaction, {SIGTRAP, 0, room.value, mask_bytes, 0, 0});
@@ -71,15 +109,15 @@ void Inferior::Impl::raise_shield(Thread& borrow) {
     return log::info("run", "process {} handles SIGTRAP itself: if this session is killed, a site may end it",
                      pid_.value);
   if (!borrow.stopped()) return;
-  const auto mapped = borrowed_call(borrow, SYS_mmap,
-                                    {0, Shield::region_size, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-                                     ~std::uint64_t{0}, 0});
+  const auto mapped =
+      borrowed_call(borrow, SYS_mmap,
+                    {0, Shield::region_size, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, ~std::uint64_t{0}, 0});
   if (!mapped || *mapped < 0) return log::warn("run", "process {}: no memory for the shield", pid_.value);
   const LoadAddr base{static_cast<std::uint64_t>(*mapped)};
   const auto filled = shield_.fill(base);
-  const auto set = filled ? borrowed_call(borrow, SYS_rt_sigaction,
-                                          {SIGTRAP, shield_.our_action(base).value, 0, mask_bytes, 0, 0})
-                          : Result<std::int64_t>(std::unexpected(filled.error()));
+  const auto set =
+      filled ? borrowed_call(borrow, SYS_rt_sigaction, {SIGTRAP, shield_.our_action(base).value, 0, mask_bytes, 0, 0})
+             : Result<std::int64_t>(std::unexpected(filled.error()));
   if (!set || *set != 0) {
     log::warn("run", "process {} has no shield: {}", pid_.value, set ? "rt_sigaction fails" : set.error().message);
     if (borrow.stopped()) static_cast<void>(borrowed_call(borrow, SYS_munmap, {base.value, Shield::region_size}));
@@ -101,13 +139,12 @@ void Inferior::Impl::guard_sites() {
 // Every thread stands, no trap is left: the program gets back what it had.
 void Inferior::Impl::lower_shield() {
   if (!shield_.up()) return;
-  Thread* borrow = nullptr;
   for (auto& [tid, thread] : threads_) {
     if (thread.exiting) continue;
     if (!thread.stopped()) return;  // it may yet be in the handler
     if (const auto* regs = load(thread); regs != nullptr && shield_.holds(pc_of(*regs))) return;
-    if (borrow == nullptr && can_borrow(thread)) borrow = &thread;
   }
+  auto* borrow = lender();
   if (borrow == nullptr) return;
   const auto region = shield_.region();
   const auto now = os::dispositions(borrow->tid);

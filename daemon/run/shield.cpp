@@ -14,15 +14,16 @@ asm(R"(
   .globl trapline_shield_begin, trapline_shield_restorer, trapline_shield_ranges, trapline_shield_end
 trapline_shield_begin:
   movl 8(%rsi), %eax            # si_code
-  cmpl $2, %eax                 # TRAP_TRACE: a step of ours was under way; without TF it just goes on
-  jne 1f
+  decl %eax                     # TRAP_BRKPT, TRAP_TRACE (over a system call, and else): a step of ours was under way;
+  cmpl $1, %eax                 # without TF it just goes on
+  ja 1f
   andq $~0x100, 176(%rdx)
   ret
-1: cmpl $4, %eax                # TRAP_HWBKPT: RF, or an execution breakpoint would hit again at once
+1: cmpl $3, %eax                # TRAP_HWBKPT: RF, or an execution breakpoint would hit again at once
   jne 2f
   orq $0x10000, 176(%rdx)
   ret
-2: cmpl $0x80, %eax             # SI_KERNEL: an int3
+2: cmpl $0x7f, %eax             # SI_KERNEL: an int3
   jne 9f
   movq 168(%rdx), %rax          # behind the int3
   leaq -1(%rax), %rcx
@@ -38,30 +39,34 @@ trapline_shield_begin:
   ret                           # in a slot: the way back follows
 4: leaq trapline_shield_begin(%rip), %r8
   addq $0x2000, %r8             # the table
-  movabsq $0x9E3779B97F4A7C15, %r10
-  imulq %rcx, %r10
+  movq %rcx, %rdi               # first: is rip behind a site?
+5: movabsq $0x9E3779B97F4A7C15, %r10
+  imulq %rdi, %r10
   shrq $50, %r10                # 14 bits: 16384 entries
-5: movq %r10, %r9
+6: movq %r10, %r9
   shlq $4, %r9
   movq (%r8,%r9), %r11
-  cmpq %rcx, %r11
-  je 6f
-  testq %r11, %r11
-  jz 8f
+  cmpq %rdi, %r11
+  je 7f
   incq %r10
   andl $16383, %r10d
+  testq %r11, %r11
+  jnz 6b
+  cmpq %rdi, %rax
+  je 8f
+  movq %rax, %rdi               # then: at one? The tracer had moved it, and died before it took the signal
   jmp 5b
-6: movq 8(%r8,%r9), %r9
+7: movq 8(%r8,%r9), %r9
   movq %r9, 168(%rdx)
-  cmpq %rcx, %r9
-  jne 7f
+  cmpq %rdi, %r9
+  jne 10f
   movl $24, %eax                # sched_yield
   syscall
-7: ret
-8: cmpb $0xCC, (%rcx)           # the tracer had moved rip already, and died before it took the signal
+10: ret
+8: cmpb $0xCC, (%rcx)           # no site any more: whose trap was it?
   je 9f
   cmpw $0x03CD, -1(%rcx)        # the two-byte int3
-  jne 7b
+  jne 10b
 9: subq $40, %rsp               # not ours: the default action, now
   xorl %eax, %eax
   movq %rax, (%rsp)

@@ -55,8 +55,8 @@ class Shield {
   void guard(LoadAddr site, LoadAddr go_on);
   void add_slots(LoadRange slots);
   bool crowded() const { return used_.size() > capacity * 3 / 4; }
-  void forget_all();   // the table, while every thread was collected
-  void gone();         // exec, detach
+  void forget_all();  // the table, while every thread was collected
+  void gone();        // exec, detach
 
  private:
   static constexpr std::size_t capacity = 16384;

@@ -184,12 +184,7 @@ Result<std::unique_ptr<Inferior>> Inferior::attach(const os::OnTracer& tracer, P
   impl->observer_ = &nobody;
   const bool lives = impl->stop_all();
   impl->observer_ = &observer;
-  if (lives)
-    for (auto& [tid, thread] : impl->threads_) {
-      if (!impl->can_borrow(thread)) continue;
-      impl->raise_shield(thread);
-      break;
-    }
+  if (auto* thread = lives ? impl->lender() : nullptr; thread != nullptr) impl->raise_shield(*thread);
   impl->exec_unreported_ = false;  // an exec that was under way: the caller finds the program as it is now
   if (!lives) return fail(Errc::no_process, fmt::format("process {} ended while it was attached to", pid.value));
   return std::unique_ptr<Inferior>(new Inferior(std::move(impl)));

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +44,13 @@ std::vector<pid_t> children() {
   std::vector<pid_t> pids;
   for (pid_t pid = 0; list >> pid;) pids.push_back(pid);
   return pids;
+}
+
+// A pidfd is readable once the process has ended.
+bool ends_within(pid_t pid, milliseconds bound) {
+  const util::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  pollfd about{.fd = process.get(), .events = POLLIN, .revents = 0};
+  return process && ::poll(&about, 1, static_cast<int>(bound.count())) == 1;
 }
 
 int left(Clock::time_point end) {
@@ -100,15 +108,8 @@ Daemon::Daemon(Setup setup) : setup_(std::move(setup)) {
 Daemon::~Daemon() {
   if (pid_ > 0) {
     ::kill(pid_, SIGTERM);
-    const auto end = Clock::now() + std::chrono::seconds(8);
-    while (::waitpid(pid_, nullptr, WNOHANG) == 0) {
-      if (Clock::now() > end) {
-        ::kill(pid_, SIGKILL);
-        ::waitpid(pid_, nullptr, 0);
-        break;
-      }
-      std::this_thread::sleep_for(milliseconds(2));
-    }
+    if (!ends_within(pid_, std::chrono::seconds(8))) ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
   }
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
@@ -169,8 +170,8 @@ void Daemon::signal(int number) const { REQUIRE(::kill(pid_, number) == 0); }
 
 int Daemon::wait_exit(milliseconds bound) {
   int status = 0;
-  eventually(
-      "the daemon's end", [&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; }, bound);
+  if (!ends_within(pid_, bound)) give_up("the daemon's end");
+  REQUIRE(::waitpid(pid_, &status, 0) == pid_);
   pid_ = -1;
   return status;
 }
