@@ -79,10 +79,17 @@ std::string sentence(const Error& error) {
   return text;
 }
 
+// What an editor asks by itself after a stop; who goes on at once overtakes it.
+bool asked_by_itself(std::string_view command) {
+  return command == spec::StackTrace::command || command == spec::Scopes::command ||
+         command == spec::Variables::command || command == spec::ExceptionInfo::command;
+}
+
 // An editor shows an expression's error in its place, and asks about frames of a stop that is over as a matter of
 // course: a dialog on top of that would only be in the way.
 bool show_user(const Error& error, std::string_view command) {
   if (error.code == Errc::cancelled || error.code == Errc::stale_reference) return false;
+  if ((error.code == Errc::not_stopped || error.code == Errc::no_debuggee) && asked_by_itself(command)) return false;
   return command != spec::Evaluate::command && blame_for(error.code) != Blame::nobody;
 }
 

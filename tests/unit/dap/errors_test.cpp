@@ -23,7 +23,7 @@ TEST_CASE("requests in the wrong state say what the state is and what to do") {
   const auto response = c.request("stackTrace", {{"threadId", 4242}});
   CHECK(response["message"] == "notStopped");
   CHECK(response["body"]["error"] ==
-        json{{"id", 1003}, {"format", "stackTrace: the program is running; pause it first"}, {"showUser", true}});
+        json{{"id", 1003}, {"format", "stackTrace: the program is running; pause it first"}, {"showUser", false}});
   c.control().exit_with({0, 0, false});
   c.control().deliver();
   CHECK(c.refused("pause", {{"threadId", 4242}})["format"] ==
