@@ -45,20 +45,9 @@ Found what_is_at(const sockaddr_un& name) {
 }
 
 Result<Listener> listen_unix(const Address& address) {
-  const std::filesystem::path path(address.path);
-  std::error_code error;
-  if (!std::filesystem::exists(path.parent_path(), error)) TL_TRY_VOID(private_folder(path.parent_path()));
   TL_TRY(const auto name, unix_name(address.path));
-  switch (what_is_at(name)) {
-    case Found::nothing: break;
-    case Found::stale: ::unlink(name.sun_path); break;
-    case Found::live:
-      return fail_hint(Errc::wrong_state, fmt::format("somebody listens on {} already", address.path),
-                       "connect to that daemon, stop it, or choose another --listen address");
-    case Found::other:
-      return fail_hint(Errc::wrong_state, fmt::format("{} exists and is no socket", address.path),
-                       "choose another --listen address");
-  }
+  TL_TRY_VOID(free_for_a_socket(address));
+  if (what_is_at(name) == Found::stale) ::unlink(name.sun_path);
   util::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return os_error("socket", errno);
   // The mode must be right from the first moment on, not only after a chmod. One thread runs at this time.
@@ -148,6 +137,24 @@ void Listener::close() {
   if (!inherited_ && address_.kind == Address::Kind::unix_socket && ::lstat(address_.path.c_str(), &about) == 0 &&
       about.st_ino == inode_)
     ::unlink(address_.path.c_str());
+}
+
+Result<void> free_for_a_socket(const Address& address) {
+  const std::filesystem::path folder = std::filesystem::path(address.path).parent_path();
+  std::error_code error;
+  if (!std::filesystem::exists(folder, error)) TL_TRY_VOID(private_folder(folder));
+  TL_TRY(const auto name, unix_name(address.path));
+  switch (what_is_at(name)) {
+    case Found::nothing:
+    case Found::stale: break;
+    case Found::live:
+      return fail_hint(Errc::wrong_state, fmt::format("somebody listens on {} already", address.path),
+                       "connect to that daemon, stop it, or choose another --listen address");
+    case Found::other:
+      return fail_hint(Errc::wrong_state, fmt::format("{} exists and is no socket", address.path),
+                       "choose another --listen address");
+  }
+  return {};
 }
 
 Result<Listener> listen_on(const Address& address) {

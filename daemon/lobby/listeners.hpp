@@ -32,6 +32,10 @@ class Listener {
 // Errors: wrong_state (somebody listens there already), os, bad_request.
 Result<Listener> listen_on(const Address& address);
 
+// Before anything else is made for a unix socket's sake: its folder is there (made as listen_on() says), nobody listens
+// there, and what is there is no file of somebody's. Errors: wrong_state, bad_request, no_permission, os.
+Result<void> free_for_a_socket(const Address& address);
+
 // What the service manager opened for us; empty without LISTEN_FDS. The variables are taken out of the environment.
 // Errors: unsupported (a descriptor that is no listening stream socket).
 Result<std::vector<Listener>> inherited_listeners();

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/signal_set.hpp>
@@ -42,7 +43,7 @@ class Lobby final : public Reception {
                                 tell("sessionClosed", s);
                                 check_idle();
                               }}),
-        signals_(loop_, SIGTERM, SIGINT),
+        signals_(loop_, SIGTERM, SIGINT, SIGHUP),  // the last: its terminal was closed
         idle_(loop_) {}
 
   void run() {
@@ -203,23 +204,61 @@ void Lobby::stop(const std::string& why) {
   sessions_.shut_down([this] { loop_.stop(); });
 }
 
-Result<std::vector<Listener>> open_listeners(const Options& options) {
-  TL_TRY(auto listeners, inherited_listeners());
-  auto wanted = options.listen;
-  if (wanted.empty() && listeners.empty()) wanted.push_back(default_address());
-  for (const auto& text : wanted) {
-    TL_TRY(const auto address, parse_address(text));
-    TL_TRY(auto listener, listen_on(address));
-    listeners.push_back(std::move(listener));
-  }
-  return listeners;
+// Where journals and sessions are, and the lock of it.
+struct House {
+  std::filesystem::path folder;
+  util::Fd lock;
+};
+
+Result<House> move_in(const Address& address) {
+  House house{.folder = house_folder(address), .lock = {}};
+  TL_TRY_VOID(private_folder(house.folder));
+  auto lock = lock_house(house.folder);
+  if (!lock && lock.error().code == Errc::wrong_state)
+    return fail_hint(
+        Errc::wrong_state,
+        fmt::format("somebody listens on {} already: {}",
+                    address.kind == Address::Kind::tcp ? to_string(address) : address.path, lock.error().message),
+        lock.error().hint);
+  if (!lock) return std::unexpected(lock.error());
+  house.lock = *std::move(lock);
+  TL_TRY_VOID(private_folder(house.folder / "journals"));
+  TL_TRY_VOID(private_folder(house.folder / "sessions"));
+  return house;
 }
 
-// The house goes by a unix socket where there is one: its name stays the same, a picked port does not.
-std::filesystem::path house_of(const std::vector<Listener>& listeners) {
-  for (const auto& listener : listeners)
-    if (listener.address().kind == Address::Kind::unix_socket) return house_folder(listener.address());
-  return house_folder(listeners.front().address());
+struct Opened {
+  std::vector<Listener> listeners;
+  House house;
+};
+
+// The house goes by a unix socket where there is one: its name stays the same, a picked port does not. It is locked
+// before a stale socket is replaced: of two daemons that start at once, one would else remove the other's new socket.
+Result<Opened> open_listeners(const Options& options) {
+  Opened opened;
+  TL_TRY(opened.listeners, inherited_listeners());
+  auto wanted = options.listen;
+  if (wanted.empty() && opened.listeners.empty()) wanted.push_back(default_address());
+  std::vector<Address> addresses;
+  for (const auto& listener : opened.listeners) addresses.push_back(listener.address());
+  for (const auto& text : wanted) {
+    TL_TRY(auto address, parse_address(text));
+    addresses.push_back(std::move(address));
+  }
+  const auto first_own = addresses.begin() + static_cast<std::ptrdiff_t>(opened.listeners.size());
+  const auto named = std::ranges::find(addresses, Address::Kind::unix_socket, &Address::kind);
+  if (named != addresses.end()) {
+    if (named >= first_own) TL_TRY_VOID(free_for_a_socket(*named));
+    TL_TRY(opened.house, move_in(*named));
+  }
+  for (auto at = first_own; at != addresses.end(); ++at) {
+    TL_TRY(auto listener, listen_on(*at));
+    opened.listeners.push_back(std::move(listener));
+  }
+  if (named == addresses.end()) {
+    TL_TRY(opened.house, move_in(opened.listeners.front().address()));
+  }
+  return opened;
 }
 
 Result<std::string> token_for(const Options& options, const std::vector<Listener>& listeners,
@@ -238,18 +277,14 @@ Result<std::string> token_for(const Options& options, const std::vector<Listener
 
 Result<void> run(const Options& options) {
   ::signal(SIGPIPE, SIG_IGN);
-  TL_TRY(auto listeners, open_listeners(options));
-  const auto folder = house_of(listeners);
-  TL_TRY_VOID(private_folder(folder));
-  TL_TRY(const auto lock, lock_house(folder));
-  TL_TRY_VOID(private_folder(folder / "journals"));
-  TL_TRY_VOID(private_folder(folder / "sessions"));
-  TL_TRY(auto token, token_for(options, listeners, folder));
+  TL_TRY(auto opened, open_listeners(options));
+  const auto& folder = opened.house.folder;
+  TL_TRY(auto token, token_for(options, opened.listeners, folder));
   util::WireLog wire_log;
   if (!options.wire_log.empty()) {
     TL_TRY(wire_log, util::WireLog::open(options.wire_log));
   }
-  Lobby(options, std::move(listeners), folder, std::move(token), std::move(wire_log)).run();
+  Lobby(options, std::move(opened.listeners), folder, std::move(token), std::move(wire_log)).run();
   return {};
 }
 

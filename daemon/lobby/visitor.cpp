@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <asio/post.hpp>
 #include <chrono>
 
 #include "daemon/lobby/token.hpp"
@@ -88,7 +89,17 @@ void Visitor::first_message() {
 }
 
 void Visitor::next_messages() {
+  const auto until = std::chrono::steady_clock::now() + util::Stream::slice;
   while (!gone_ && !move_) {
+    // Others want the loop, too; and a client that does not read its answers asks for no more of them.
+    if (stream_->queued() >= util::Stream::slow_at) return stream_->pause_reading();  // sent() goes on
+    if (std::chrono::steady_clock::now() > until) {
+      stream_->pause_reading();
+      return asio::post(stream_->executor(), [self = shared_from_this()] {
+        if (self->moving_ || self->gone_) return;
+        self->next_messages();
+      });
+    }
     auto body = reader_->next();
     if (!body && reader_->broken()) return refuse(body.error());
     if (!body) {
@@ -99,7 +110,7 @@ void Visitor::next_messages() {
         return refuse(body.error());
       continue;
     }
-    if (!*body) return;
+    if (!*body) return stream_->resume_reading();
     message(**body);
   }
 }
@@ -115,7 +126,7 @@ void Visitor::message(const std::string& body) {
   if (protocol_ == wire::Protocol::dap)
     dap_message(*json, body);
   else if (about_.refusal)
-    refuse(*about_.refusal);
+    rpc_refuse(*json, *about_.refusal);
   else
     rpc_message(*json, body);
 }
@@ -281,12 +292,7 @@ bool Visitor::rpc_authenticated(rpc::Json& json) {
       return true;
     }
   }
-  const auto message = rpc::read_message(json);
-  const auto& call = message.calls.front();
-  rpc_send(rpc::error(call.call ? call.call->id.value_or(nullptr) : call.id,
-                      token_error("call session.authenticate {\"token\": ...} first")));
-  gone_ = true;
-  stream_->close_after_sending();
+  rpc_refuse(json, token_error("call session.authenticate {\"token\": ...} first"));
   return false;
 }
 
@@ -326,6 +332,14 @@ void Visitor::rpc_answer(const rpc::Call& call, std::vector<rpc::Json>& answers)
   if (method->place == rpc::Place::opens)  // only session.join without its parameter comes here
     return answer(fail(Errc::bad_request, "session.join: \"session\" must be the id of a session, a string"));
   rpc::dispatch(desk, call, answer);
+}
+
+void Visitor::rpc_refuse(const rpc::Json& json, const Error& error) {
+  const auto first = rpc::read_message(json).calls.front();
+  rpc_send(rpc::error(first.call ? first.call->id.value_or(nullptr) : first.id, error));
+  gone_ = true;
+  patience_.cancel();
+  stream_->close_after_sending();
 }
 
 void Visitor::rpc_send(const rpc::Json& message) {
@@ -370,14 +384,18 @@ void Visitor::move(std::optional<std::string> session, const std::string& body,
 }
 
 void Visitor::sent() {
-  if (!move_ || gone_) return;
+  if (gone_) return;
+  if (!move_) {
+    if (reader_) next_messages();
+    return;
+  }
   const auto self = shared_from_this();
   const auto move = std::exchange(move_, nullptr);
   move();
   if (gone_) return;
   moving_ = false;
-  next_messages();
   stream_->resume_reading();
+  next_messages();
 }
 
 void Visitor::refuse(const Error& error) {

@@ -77,6 +77,7 @@ class Visitor : public std::enable_shared_from_this<Visitor> {
   bool rpc_authenticated(rpc::Json& json);
   bool rpc_moves(const rpc::Message& message, const std::string& body);
   void rpc_answer(const rpc::Call& call, std::vector<rpc::Json>& answers);
+  void rpc_refuse(const rpc::Json& json, const Error& error);  // one answer, then closed
   void rpc_send(const rpc::Json& message);
 
   // Moves the connection to a session (nullopt: a new one) once our answers so far are out; `body` is the message to

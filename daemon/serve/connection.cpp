@@ -1,9 +1,11 @@
 #include "daemon/serve/connection.hpp"
 
 #include <asio/post.hpp>
+#include <chrono>
 
 #include "daemon/serve/host.hpp"
 #include "daemon/util/log.hpp"
+#include "proto/dap/base.hpp"
 
 namespace trapline::serve {
 
@@ -17,6 +19,11 @@ void Connection::start(std::string bytes) {
     self->received(bytes);
     self->stream_->start({.bytes = [self](std::string_view more) { self->received(more); },
                           .end = [self] { self->ended(); },
+                          .sent =
+                              [self] {
+                                self->host_.output_flows();
+                                self->next_messages();
+                              },
                           .gone =
                               [self] {
                                 self->closed();
@@ -27,7 +34,18 @@ void Connection::start(std::string bytes) {
 
 void Connection::received(std::string_view bytes) {
   reader_.feed(bytes);
+  next_messages();
+}
+
+void Connection::next_messages() {
+  const auto until = std::chrono::steady_clock::now() + util::Stream::slice;
   while (stream_->open()) {
+    // Others want the loop, too; and a client that does not read its answers asks for no more of them.
+    if (stream_->queued() >= util::Stream::slow_at) return stream_->pause_reading();  // goes on when they are sent
+    if (std::chrono::steady_clock::now() > until) {
+      stream_->pause_reading();
+      return asio::post(stream_->executor(), [self = shared_from_this()] { self->next_messages(); });
+    }
     auto body = reader_.next();
     if (!body) {
       host_.wire_log().write_raw(util::WireLog::Direction::in, name_, body.error().message);
@@ -35,7 +53,7 @@ void Connection::received(std::string_view bytes) {
       if (!reader_.broken()) continue;
       return stream_->close_after_sending();
     }
-    if (!*body) return;
+    if (!*body) return stream_->resume_reading();
     auto json = wire::parse_json(**body);
     if (!json) {
       host_.wire_log().write_raw(util::WireLog::Direction::in, name_, **body);
@@ -50,6 +68,29 @@ void Connection::received(std::string_view bytes) {
 void Connection::send_text(std::string_view json) {
   host_.wire_log().write(util::WireLog::Direction::out, name_, json);
   stream_->send(reader_.framing() == wire::Framing::headers ? wire::frame_body(json) : std::string(json) + "\n");
+}
+
+void refuse(std::shared_ptr<util::Stream> stream, const rpc::Visit& visit, std::string_view bytes, const Error& error) {
+  log::warn("serve", "{}: refused: {}", visit.connection, error.message);
+  wire::MessageReader reader(visit.framing);
+  reader.feed(bytes);
+  const auto body = reader.next();
+  auto json = body && *body ? wire::parse_json(**body) : Result<rpc::Json>(rpc::Json());
+  if (!json || !json->is_object()) json = rpc::Json::object();
+  std::string text;
+  if (visit.protocol == wire::Protocol::dap) {
+    auto answer = proto::dap::error_envelope(
+        json->value("seq", proto::dap::Seq{0}), json->value("command", std::string()), name_of(error.code),
+        {.id = static_cast<std::int32_t>(error.code), .format = error.message + "; " + error.hint, .show_user = true});
+    answer["seq"] = visit.sent + 1;
+    text = wire::frame_body(wire::encode(answer));
+  } else {
+    const auto first = rpc::read_message(*json).calls.front();
+    text = wire::encode_as(visit.framing, rpc::error(first.call ? first.call->id.value_or(nullptr) : first.id, error));
+  }
+  stream->start({.bytes = [](std::string_view) {}, .end = [] {}, .gone = [] {}});
+  stream->send(std::move(text));
+  stream->close_after_sending();
 }
 
 }  // namespace trapline::serve

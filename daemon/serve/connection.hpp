@@ -24,6 +24,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void start(std::string bytes);
   const std::string& name() const { return name_; }
   void close_after_sending() { stream_->close_after_sending(); }
+  bool slow() const { return stream_->queued() >= util::Stream::slow_at; }
 
   // `json`: an event for JSON-RPC clients, as text. DAP sessions listen to the Control themselves.
   virtual void notify(std::string_view json) = 0;
@@ -43,6 +44,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   void received(std::string_view bytes);
+  void next_messages();
 
   std::string name_;
   wire::MessageReader reader_;
@@ -51,5 +53,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 // Errors: os. `visit.protocol` says which kind it is.
 Result<std::shared_ptr<Connection>> make_connection(Host& host, std::shared_ptr<util::Stream> stream,
                                                     const rpc::Visit& visit);
+
+// The one answer to a client that cannot be taken in; then its connection is closed. `bytes`: as for start().
+void refuse(std::shared_ptr<util::Stream> stream, const rpc::Visit& visit, std::string_view bytes, const Error& error);
 
 }  // namespace trapline::serve

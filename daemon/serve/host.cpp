@@ -52,7 +52,11 @@ void Host::visit(const rpc::Visit& visit, std::vector<util::Fd> fds) {
   if (!bytes || !stream)
     return log::warn("serve", "{}: {}", visit.connection, bytes ? stream.error().message : bytes.error().message);
   if (clients_.size() >= most_clients)
-    return log::warn("serve", "{}: refused, {} clients are on this session already", visit.connection, most_clients);
+    return refuse(*std::move(stream), visit, *bytes,
+                  {.code = Errc::connection,
+                   .message = fmt::format("session {} has {} clients already", session_, most_clients),
+                   .os_errno = 0,
+                   .hint = "close some of them"});
   auto connection = make_connection(*this, *std::move(stream), visit);
   if (!connection) return log::error("serve", "{}: {}", visit.connection, connection.error().message);
   log::debug("serve", "{} joined session {}", visit.connection, session_);
@@ -68,6 +72,7 @@ void Host::dropped(Connection& connection) {
   if (found == clients_.end()) return;
   asio::post(loop_, [kept = *found] {});
   clients_.erase(found);
+  output_flows();
   log::debug("serve", "{} left session {}", connection.name(), session_);
   report();
   if (clients_.empty() && stage_ == Stage::open) last_client_left();
@@ -80,8 +85,13 @@ void Host::broadcast(const proto::Event& event) {
   for (const auto& client : std::vector(clients_)) client->notify(text);
 }
 
+void Host::output_flows() {
+  *output_held_ = !clients_.empty() && std::ranges::all_of(clients_, [](const auto& client) { return client->slow(); });
+}
+
 void Host::event(const proto::Event& event) {
   broadcast(event);
+  if (std::holds_alternative<proto::OutputEvent>(event)) output_flows();
   if (const auto* process = std::get_if<proto::ProcessEvent>(&event))
     launched_ = process->process.start_method == proto::StartMethod::launch ? std::optional(process->process.pid)
                                                                             : std::nullopt;

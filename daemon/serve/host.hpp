@@ -25,8 +25,10 @@
 namespace trapline::serve {
 
 // Makes the Control of a session, once the lobby said which it is; tests give a fake one.
+// `output_held`: true while no client takes what the program prints.
 using MakeControl = std::function<std::unique_ptr<proto::Control>(
-    asio::io_context& loop, const os::TracerThread& tracer, const std::filesystem::path& folder)>;
+    asio::io_context& loop, const os::TracerThread& tracer, const std::filesystem::path& folder,
+    std::shared_ptr<const bool> output_held)>;
 
 class Host {
  public:
@@ -43,6 +45,8 @@ class Host {
   std::size_t clients() const { return clients_.size(); }
   void dropped(Connection& connection);  // its socket is closed
   void broadcast(const proto::Event& event);
+  // What the program prints is taken from it as fast as the fastest client reads.
+  void output_flows();
   // What becomes of a program that JSON-RPC launched, when the last client has left.
   void detach_when_left(bool detach) { detach_when_left_ = detach; }
 
@@ -106,6 +110,7 @@ class Host {
   std::uint32_t last_ask_ = 0;
   std::map<std::uint32_t, Reply<std::vector<rpc::SessionInfo>>> asked_;
 
+  std::shared_ptr<bool> output_held_ = std::make_shared<bool>(false);
   std::list<Waiter> waiters_;
   asio::steady_timer let_go_limit_;
   std::function<void()> let_go_;

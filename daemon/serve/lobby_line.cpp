@@ -65,7 +65,7 @@ void Host::open(const rpc::OpenSession& open) {
   stage_ = Stage::open;
   session_ = open.session;
   const std::filesystem::path folder(open.folder);
-  control_ = make_control_(loop_, tracer_, folder / "journals");
+  control_ = make_control_(loop_, tracer_, folder / "journals", output_held_);
   subscription_ = control_->subscribe([this](const proto::Event& e) { event(e); });
   listen_for_lobbies(folder / "sessions" / (session_ + ".sock"));
 }

@@ -25,9 +25,13 @@ Result<void> run_session(const SessionSetup& setup) {
     TL_TRY(wire_log, util::WireLog::open(setup.wire_log));
   }
   Host host(util::Fd(setup.channel), std::move(wire_log),
-            [&](asio::io_context& loop, const os::TracerThread& tracer, const std::filesystem::path& journals) {
-              return session::make_session(
-                  {.loop = loop, .tracer = tracer, .journal_dir = journals, .exec_helper = setup.executable});
+            [&](asio::io_context& loop, const os::TracerThread& tracer, const std::filesystem::path& journals,
+                std::shared_ptr<const bool> output_held) {
+              return session::make_session({.loop = loop,
+                                            .tracer = tracer,
+                                            .journal_dir = journals,
+                                            .exec_helper = setup.executable,
+                                            .output_held = std::move(output_held)});
             });
   host.run();
   return {};

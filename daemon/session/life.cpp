@@ -122,10 +122,12 @@ void Session::launch_here(proto::LaunchSpec spec, Reply<proto::ProcessInfo> repl
   if (!inferior) return reply(std::unexpected(inferior.error()));
   const auto sink = [this](proto::OutputCategory category, std::string text) { console(std::move(text), category); };
   readers_.push_back(
-      std::make_shared<OutputReader>(environment_.loop, std::move(pty->master), proto::OutputCategory::out, sink));
+      std::make_shared<OutputReader>(environment_.loop, std::move(pty->master), proto::OutputCategory::out,
+                                     environment_.output_held, sink));
   if (error_reader)
     readers_.push_back(
-        std::make_shared<OutputReader>(environment_.loop, std::move(error_reader), proto::OutputCategory::err, sink));
+        std::make_shared<OutputReader>(environment_.loop, std::move(error_reader), proto::OutputCategory::err,
+                                       environment_.output_held, sink));
   for (const auto& reader : readers_) reader->start();
   const auto pid = (*inferior)->pid();
   no_debug_ = spec.no_debug;

@@ -12,6 +12,8 @@ namespace {
 constexpr std::chrono::milliseconds closed_pty_pause{100};
 // Not std::errc::io_error: Asio's category knows no such condition.
 const std::error_code no_other_end(EIO, asio::error::get_system_category());
+constexpr std::chrono::milliseconds held_pause{20};
+constexpr std::size_t most_at_the_end = std::size_t{1} << 20;
 
 // How many bytes at the end of `text` begin a UTF-8 character without ending it.
 std::size_t unfinished_tail(const std::string& text) {
@@ -26,14 +28,16 @@ std::size_t unfinished_tail(const std::string& text) {
 
 }  // namespace
 
-OutputReader::OutputReader(asio::io_context& loop, util::Fd fd, proto::OutputCategory category, Sink sink)
-    : stream_(loop, fd.release()), again_(loop), category_(category), sink_(std::move(sink)) {
+OutputReader::OutputReader(asio::io_context& loop, util::Fd fd, proto::OutputCategory category,
+                           std::shared_ptr<const bool> held, Sink sink)
+    : stream_(loop, fd.release()), again_(loop), category_(category), held_(std::move(held)), sink_(std::move(sink)) {
   stream_.non_blocking(true);
 }
 
 void OutputReader::start() { read_next(); }
 
 void OutputReader::read_next() {
+  if (*held_) return read_later(held_pause);
   stream_.async_read_some(asio::buffer(buffer_),
                           [self = shared_from_this()](std::error_code problem, std::size_t size) {
                             if (self->stopped_) return;
@@ -66,11 +70,13 @@ void OutputReader::deliver(std::size_t size) {
 
 void OutputReader::drain_and_stop() {
   if (std::exchange(stopped_, true)) return;
-  for (;;) {
+  // Bounded: a child that writes without end may have the other end open.
+  for (std::size_t total = 0; total < most_at_the_end;) {
     const auto size = ::read(stream_.native_handle(), buffer_.data(), buffer_.size());
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) break;
     deliver(static_cast<std::size_t>(size));
+    total += static_cast<std::size_t>(size);
   }
   if (!partial_.empty()) sink_(category_, std::exchange(partial_, {}));
   again_.cancel();
@@ -80,6 +86,7 @@ void OutputReader::drain_and_stop() {
 
 void OutputReader::discard() {
   sink_ = [](proto::OutputCategory, std::string) {};
+  held_ = std::make_shared<bool>(false);
 }
 
 }  // namespace trapline::session

@@ -17,7 +17,9 @@ namespace trapline::session {
 class OutputReader : public std::enable_shared_from_this<OutputReader> {
  public:
   using Sink = std::function<void(proto::OutputCategory, std::string)>;
-  OutputReader(asio::io_context& loop, util::Fd fd, proto::OutputCategory category, Sink sink);
+  // `held`: while it is true, nothing is read.
+  OutputReader(asio::io_context& loop, util::Fd fd, proto::OutputCategory category, std::shared_ptr<const bool> held,
+               Sink sink);
   void start();
   // Everything that is there now; after this nothing more comes. A child of the debuggee may hold the other end open
   // for ever.
@@ -34,6 +36,7 @@ class OutputReader : public std::enable_shared_from_this<OutputReader> {
   asio::posix::stream_descriptor stream_;
   asio::steady_timer again_;
   proto::OutputCategory category_;
+  std::shared_ptr<const bool> held_;
   Sink sink_;
   std::array<char, 16384> buffer_{};
   std::string partial_;  // the first bytes of a UTF-8 character whose rest has not come yet

@@ -16,6 +16,8 @@ struct Environment {
   const os::TracerThread& tracer;
   std::filesystem::path journal_dir;  // runtime folder; journals and the terminal helper's socket live there
   std::string exec_helper;  // path of traplined itself, for runInTerminal: `traplined --wait-for-tracer SOCKET -- ARGV`
+  // True while nobody takes what the program prints: it is not read then, and the program waits as at any full pipe.
+  std::shared_ptr<const bool> output_held = std::make_shared<bool>(false);
 };
 
 std::unique_ptr<proto::Control> make_session(Environment environment);

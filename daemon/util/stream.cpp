@@ -52,11 +52,12 @@ void Stream::read() {
 
 void Stream::send(std::string bytes) {
   if (finished_ || closing_ || bytes.empty()) return;
+  // What is there already counts: an answer of any size reaches a client that reads.
+  if (queued() > drop_at) return close();
   if (waiting_.empty())
     waiting_ = std::move(bytes);
   else
     waiting_ += bytes;
-  if (queued() > drop_at) return close();
   write();
 }
 

@@ -8,6 +8,7 @@
 #include <asio/generic/stream_protocol.hpp>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -27,8 +28,11 @@ class Stream : public std::enable_shared_from_this<Stream> {
     std::function<void()> sent = [] {};  // the queue has become empty
     std::function<void()> gone;          // last call: the connection is closed, by whichever side; once
   };
-  static constexpr std::size_t slow_at = 4ULL << 20;    // queued bytes from which on nothing is read
-  static constexpr std::size_t drop_at = 128ULL << 20;  // queued bytes at which the client is dropped
+  static constexpr std::size_t slow_at = 4ULL << 20;   // queued bytes from which on nothing is read
+  static constexpr std::size_t drop_at = 32ULL << 20;  // queued bytes over which one more message drops the client
+
+  // For how long one client's messages are worked off before the others have their turn.
+  static constexpr std::chrono::milliseconds slice{5};
 
   // Takes over a connected socket. Errors: os (no socket).
   static Result<std::shared_ptr<Stream>> adopt(asio::io_context& loop, Fd socket);
