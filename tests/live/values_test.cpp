@@ -264,6 +264,16 @@ TEST_CASE("an object in two registers, and one whose halves are elsewhere") {
   });
 }
 
+TEST_CASE("an object of which one half is there") {
+  in_each({"O2", "O2-dwarf4", "clang-O2", "clang-O2-dwarf4"}, "half", [](Look& look) {
+    CHECK(look.local("pair") == "{first=43, second=<optimized out>}");
+    CHECK(look.show("pair.first") == "43");
+    CHECK(look.show("pair.second") == "<optimized out>");
+    CHECK(look.show("pair.second = 1", 0, true).find("optimized out") != std::string::npos);
+    CHECK(look.show("pair.second + 1").find("optimized out") != std::string::npos);
+  });
+}
+
 TEST_CASE("what was lost says so; what the caller knows is taken from there") {
   for (const bool clang : {false, true})
     in_each(clang ? std::vector<std::string_view>{"clang-O2", "clang-O2-dwarf4"}
