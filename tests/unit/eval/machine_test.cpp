@@ -23,6 +23,8 @@ class FakeContext final : public LocationContext {
   Result<LoadAddr> load_address(std::uint64_t file) const override { return LoadAddr{file + 0x10000}; }
   Result<LoadAddr> tls_address(std::uint64_t offset) const override { return LoadAddr{0x700000 + offset}; }
   Result<std::vector<std::byte>> entry_value(const Expression& what) const override {
+    if (what.size() == 1 && what[0].code == DW_OP_GNU_parameter_ref)
+      return std::vector<std::byte>{std::byte{0x66}, {}, {}, {}, {}, {}, {}, {}};
     if (what.size() != 1 || what[0].code != DW_OP_reg5) return fail(Errc::not_available, "another register");
     return std::vector<std::byte>{std::byte{0x77}, {}, {}, {}, {}, {}, {}, {}};
   }
@@ -58,10 +60,13 @@ std::string problem(std::vector<Op> ops) {
 TEST_CASE("generic arithmetic: 64 bits, division with sign, remainder without") {
   CHECK(number({op(DW_OP_lit5), op(DW_OP_lit3), op(DW_OP_minus)}) == 2);
   CHECK(number({op(DW_OP_lit3), op(DW_OP_lit5), op(DW_OP_minus)}) == ~std::uint64_t{1});
-  CHECK(number({op(DW_OP_const8s, static_cast<std::uint64_t>(-7)), op(DW_OP_lit2), op(DW_OP_div)}) == static_cast<std::uint64_t>(-3));
+  CHECK(number({op(DW_OP_const8s, static_cast<std::uint64_t>(-7)), op(DW_OP_lit2), op(DW_OP_div)}) ==
+        static_cast<std::uint64_t>(-3));
   CHECK(number({op(DW_OP_const8s, static_cast<std::uint64_t>(-7)), op(DW_OP_lit2), op(DW_OP_mod)}) == 1);
-  CHECK(number({op(DW_OP_const8s, static_cast<std::uint64_t>(-8)), op(DW_OP_lit1), op(DW_OP_shr)}) == 0x7ffffffffffffffc);
-  CHECK(number({op(DW_OP_const8s, static_cast<std::uint64_t>(-8)), op(DW_OP_lit1), op(DW_OP_shra)}) == static_cast<std::uint64_t>(-4));
+  CHECK(number({op(DW_OP_const8s, static_cast<std::uint64_t>(-8)), op(DW_OP_lit1), op(DW_OP_shr)}) ==
+        0x7ffffffffffffffc);
+  CHECK(number({op(DW_OP_const8s, static_cast<std::uint64_t>(-8)), op(DW_OP_lit1), op(DW_OP_shra)}) ==
+        static_cast<std::uint64_t>(-4));
   CHECK(number({op(DW_OP_lit1), op(DW_OP_const1u, 64), op(DW_OP_shl)}) == 0);
   CHECK(number({op(DW_OP_const8s, static_cast<std::uint64_t>(-1)), op(DW_OP_lit1), op(DW_OP_lt)}) == 1);
   CHECK(number({op(DW_OP_const8s, static_cast<std::uint64_t>(-5)), op(DW_OP_abs)}) == 5);
@@ -84,13 +89,18 @@ TEST_CASE("the stack: dup, over, pick, swap, rot, drop") {
 
 TEST_CASE("jumps, forward and backward; a loop without end is ended") {
   // if (0) 1 else 2
-  CHECK(number({op(DW_OP_lit0), op(DW_OP_bra, 6), op(DW_OP_lit2), op(DW_OP_skip, 3), op(DW_OP_lit1), op(DW_OP_nop)}) == 2);
-  CHECK(number({op(DW_OP_lit1), op(DW_OP_bra, 6), op(DW_OP_lit2), op(DW_OP_skip, 3), op(DW_OP_lit1), op(DW_OP_nop)}) == 1);
+  CHECK(number({op(DW_OP_lit0), op(DW_OP_bra, 6), op(DW_OP_lit2), op(DW_OP_skip, 3), op(DW_OP_lit1), op(DW_OP_nop)}) ==
+        2);
+  CHECK(number({op(DW_OP_lit1), op(DW_OP_bra, 6), op(DW_OP_lit2), op(DW_OP_skip, 3), op(DW_OP_lit1), op(DW_OP_nop)}) ==
+        1);
   // n = 5; while (n) n--;
-  CHECK(number({op(DW_OP_lit5), op(DW_OP_lit1), op(DW_OP_minus), op(DW_OP_dup), op(DW_OP_bra, static_cast<std::uint16_t>(-12))}) == 0);
-  CHECK(problem({op(DW_OP_lit1), op(DW_OP_skip, static_cast<std::uint16_t>(-6))}) == "DWARF expression: the stack is deeper than any sane expression's");
+  CHECK(number({op(DW_OP_lit5), op(DW_OP_lit1), op(DW_OP_minus), op(DW_OP_dup),
+                op(DW_OP_bra, static_cast<std::uint16_t>(-12))}) == 0);
+  CHECK(problem({op(DW_OP_lit1), op(DW_OP_skip, static_cast<std::uint16_t>(-6))}) ==
+        "DWARF expression: the stack is deeper than any sane expression's");
   CHECK(problem({op(DW_OP_skip, static_cast<std::uint16_t>(-3))}) == "DWARF expression: it does not end");
-  CHECK(problem({op(DW_OP_skip, 1), op(DW_OP_lit1), op(DW_OP_lit1)}) == "DWARF expression: a jump into the middle of an operation");
+  CHECK(problem({op(DW_OP_skip, 1), op(DW_OP_lit1), op(DW_OP_lit1)}) ==
+        "DWARF expression: a jump into the middle of an operation");
 }
 
 TEST_CASE("registers, frame base, CFA, addresses, thread-local storage, entry values") {
@@ -106,13 +116,16 @@ TEST_CASE("registers, frame base, CFA, addresses, thread-local storage, entry va
   Op entry = op(DW_OP_entry_value);
   entry.inner = program({op(DW_OP_reg5)});
   CHECK(number({entry, op(DW_OP_lit1), op(DW_OP_plus)}) == 0x78);
+  CHECK(number({op(DW_OP_GNU_parameter_ref), op(DW_OP_lit2), op(DW_OP_plus)}) == 0x68);
   CHECK(problem({op(DW_OP_breg3, 0)}) == "not saved");
 }
 
 TEST_CASE("memory of every width, zero extended") {
   FakeContext context;
   context.memory.set(0x1000, std::uint64_t{0xfedcba9876543210});
-  const auto read = [&](std::vector<Op> ops) { return run_to_number(program(std::move(ops)), context).value_or(0xbad); };
+  const auto read = [&](std::vector<Op> ops) {
+    return run_to_number(program(std::move(ops)), context).value_or(0xbad);
+  };
   CHECK(read({op(DW_OP_breg6, 0), op(DW_OP_deref)}) == 0xfedcba9876543210);
   CHECK(read({op(DW_OP_breg6, 0), op(DW_OP_deref_size, 1)}) == 0x10);
   CHECK(read({op(DW_OP_breg6, 4), op(DW_OP_deref_size, 4)}) == 0xfedcba98);
@@ -154,7 +167,8 @@ TEST_CASE("where an object is: memory, register, value, pieces, nowhere") {
   CHECK(at({op(DW_OP_regx, 17)}).pieces[0].reg == 17);
   CHECK(at({op(DW_OP_lit5), op(DW_OP_stack_value)}).pieces[0].bytes[0] == std::byte{5});
   CHECK(at({}).gone());
-  const auto pieces = at({op(DW_OP_reg0), op(DW_OP_piece, 8), op(DW_OP_piece, 4), op(DW_OP_fbreg, 0), op(DW_OP_piece, 4)});
+  const auto pieces =
+      at({op(DW_OP_reg0), op(DW_OP_piece, 8), op(DW_OP_piece, 4), op(DW_OP_fbreg, 0), op(DW_OP_piece, 4)});
   REQUIRE(pieces.pieces.size() == 3);
   CHECK(pieces.pieces[0].kind == Piece::Kind::register_);
   CHECK(pieces.pieces[0].bit_size == 64);
@@ -176,7 +190,12 @@ TEST_CASE("random operations neither crash nor run on") {
     state = state * 6364136223846793005 + 1442695040888963407;
     return state >> 33;
   };
-  const Type* types[] = {nullptr, builtin(Builtin::int_), builtin(Builtin::double_), builtin(Builtin::unsigned_char), builtin(Builtin::float128), builtin(Builtin::int128)};
+  const Type* types[] = {nullptr,
+                         builtin(Builtin::int_),
+                         builtin(Builtin::double_),
+                         builtin(Builtin::unsigned_char),
+                         builtin(Builtin::float128),
+                         builtin(Builtin::int128)};
   for (int round = 0; round < 20000; ++round) {
     std::vector<Op> ops(next() % 12);
     for (Op& each : ops) {
