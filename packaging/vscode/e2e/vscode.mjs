@@ -137,8 +137,8 @@ export class VsCode {
 
   async command(name) {
     await this.quickInput("F1", `>${name}`);
-    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().waitFor();
-    await this.press("Enter");
+    // Not always the first row: a recent one of a similar name may stand above it.
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().click();
   }
 
   // Types `text` into an open list and takes the first row, which must hold `expected`.
@@ -224,12 +224,70 @@ export class VsCode {
     });
   }
 
+  // Adds an expression to the watch view.
+  async watch(expression) {
+    await this.page.locator(".pane-header", { hasText: "Watch" }).first().hover();
+    await this.page.locator(".pane-header [aria-label='Add Expression']").first().click();
+    const box = this.page.locator(".debug-watch .inputBoxContainer input");
+    await box.waitFor();
+    await box.fill(expression);
+    await this.press("Enter");
+    await box.waitFor({ state: "hidden" });
+  }
+
+  // expression -> value or error
+  async watches() {
+    const all = await this.page.locator(".debug-watch .monaco-list-row .expression").evaluateAll((rows) =>
+      rows.map((row) => [
+        (row.querySelector(".name")?.textContent ?? "").replace(/\s*[:=]?\s*$/, ""),
+        row.querySelector(".value")?.textContent ?? "",
+      ]),
+    );
+    return Object.fromEntries(all);
+  }
+
+  // The box below a line: a condition, or a log point's text.
+  async breakpointWidget(command, text) {
+    await this.command(command);
+    await this.page.locator(".breakpoint-widget .monaco-editor.focused").waitFor();
+    await this.page.keyboard.type(text);
+    if (await this.page.locator(".suggest-widget.visible").isVisible()) await this.press("Escape"); // Enter would take a suggestion
+    await this.press("Enter");
+    await this.page.locator(".breakpoint-widget").waitFor({ state: "detached" });
+  }
+
+  // What VS Code complains of in its corner; its own advice is no complaint.
+  async complaints() {
+    const toasts = this.page.locator(".notification-toast", { has: this.page.locator(".codicon-error, .codicon-warning") });
+    return toasts.locator(".notification-list-item-message").allTextContents();
+  }
+
+  async dialogHas(pattern) {
+    const dialog = this.page.locator(".monaco-dialog-box");
+    await dialog.waitFor();
+    await this.until(`${pattern} in a dialog`, async () => pattern.test((await dialog.textContent()) ?? ""));
+    await this.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+  }
+
+  // The configuration that F5 starts, as the status bar says it. VS Code takes the only one there is by itself.
+  async hasConfiguration(name) {
+    const item = this.page.locator(".statusbar-item#status\\.debug");
+    await this.until(`the configuration ${name}`, async () => (await item.textContent())?.includes(name));
+  }
+
+  async consoleHas(pattern) {
+    await this.command("Debug Console: Focus on Debug Console View");
+    await this.until(`${pattern} in the console`, async () => pattern.test((await this.page.locator(".repl .monaco-list-row").allTextContents()).join("\n")));
+  }
+
   async removeAllBreakpoints() {
-    await this.command("Debug: Remove All Breakpoints");
+    await this.command("Remove All Breakpoints");
     await this.page.waitForSelector(".margin .codicon-debug-breakpoint", { state: "detached" });
   }
 
   async terminalHas(pattern) {
+    await this.command("Terminal: Focus on Terminal View"); // its rows are in the page only while it is shown
     const rows = this.page.locator(".xterm-rows > div");
     await this.until(`${pattern} in the terminal`, async () => pattern.test((await rows.allTextContents()).map((t) => t.replace(/\u00a0/g, " ").trimEnd()).join("\n")));
   }
