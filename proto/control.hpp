@@ -276,10 +276,10 @@ struct ModuleInfo {
   std::string path;
   std::string build_id;
   LoadRange range;
-  bool has_symbols = false;     // .symtab or .dynsym
-  bool has_debug_info = false;  // DWARF
-  std::string debug_file;       // where it was found, when apart
-  bool optimized = false;
+  bool has_symbols = false;         // .symtab or .dynsym
+  bool has_debug_info = false;      // DWARF
+  std::string debug_file;           // where it was found, when apart
+  std::optional<bool> optimized{};  // by the units' DW_AT_producer, where it is known
 };
 
 struct ExceptionInfo {

@@ -171,13 +171,13 @@ proto::ModuleInfo Session::describe(const image::MappedModule& module) const {
                          .has_symbols = false,
                          .has_debug_info = false,
                          .debug_file = {},
-                         .optimized = false};
+                         .optimized = {}};
   if (module.symbols) {
     info.build_id = module.symbols->build_id();
     info.has_symbols = module.symbols->has_symbols();
     info.has_debug_info = module.symbols->has_debug_info();
     info.debug_file = module.symbols->debug_file();
-    info.optimized = info.has_debug_info && module.symbols->optimized();
+    if (info.has_debug_info) info.optimized = module.symbols->optimized();
   }
   return info;
 }

@@ -100,21 +100,27 @@ bool read_rule(Dwarf_Frame* frame, std::uint32_t reg, CfiRow& row) {
 class ElfCfi final : public CfiTable {
  public:
   explicit ElfCfi(std::shared_ptr<const Module> module) : module_(std::move(module)) {
-    const ElfModule& elf = elf_module(*module_);
-    loaded_.reset(dwarf_getcfi_elf(elf.elf()));
-    if (Dwarf* dwarf = elf.dwarf()) debug_ = dwarf_getcfi(dwarf);
+    loaded_.reset(dwarf_getcfi_elf(elf_module(*module_).elf()));
   }
 
   Result<CfiRow> row_at(std::uint64_t at) const override {
-    for (Dwarf_CFI* section : {loaded_.get(), debug_}) {
-      if (section == nullptr) continue;
-      Dwarf_Frame* found = nullptr;
-      if (dwarf_cfi_addrframe(section, at, &found) == 0) return row_of(FramePtr(found), at);
-    }
+    Dwarf_Frame* found = nullptr;
+    if (loaded_ && dwarf_cfi_addrframe(loaded_.get(), at, &found) == 0) return row_of(FramePtr(found), at);
+    if (Dwarf_CFI* more = debug_frame(); more && dwarf_cfi_addrframe(more, at, &found) == 0)
+      return row_of(FramePtr(found), at);
     return fail(Errc::not_found, fmt::format("no call frame information covers {:#x}", at));
   }
 
  private:
+  // Few files have one, and asking for it opens all debug information.
+  Dwarf_CFI* debug_frame() const {
+    const ElfModule& elf = elf_module(*module_);
+    if (!debug_frame_asked_ && elf.has_debug_frame())
+      if (Dwarf* dwarf = elf.dwarf()) debug_ = dwarf_getcfi(dwarf);
+    debug_frame_asked_ = true;
+    return debug_;
+  }
+
   Result<CfiRow> row_of(const FramePtr& frame, std::uint64_t at) const {
     CfiRow row;
     Dwarf_Addr begin = 0, end = 0;
@@ -139,7 +145,8 @@ class ElfCfi final : public CfiTable {
 
   std::shared_ptr<const Module> module_;       // first: libdw reads from its file until the sections are closed
   std::unique_ptr<Dwarf_CFI, EndCfi> loaded_;  // .eh_frame
-  Dwarf_CFI* debug_ = nullptr;                 // .debug_frame; the Dwarf owns it
+  mutable bool debug_frame_asked_ = false;
+  mutable Dwarf_CFI* debug_ = nullptr;  // .debug_frame; the Dwarf owns it
 };
 
 }  // namespace

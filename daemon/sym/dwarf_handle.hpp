@@ -42,7 +42,8 @@ class ElfModule final : public Module {
   Elf* debug_elf() const;    // the ELF file that dwarf() reads; null where dwarf() is
   Dwarf* alternate() const;  // the dwz file, where one was found
   const ElfFile& file() const { return *file_; }
-  DebugInfo* debug_info() const { return debug_.get(); }  // null where dwarf() is
+  DebugInfo* debug_info() const;  // opened by the first call; null where dwarf() is
+  bool has_debug_frame() const;   // known without opening the debug information
   // Bytes of the file as they are mapped at `at` (relocations not applied); fewer at a segment's end.
   std::span<const std::byte> bytes_at(std::uint64_t at, std::size_t count) const;
 
@@ -56,7 +57,7 @@ class ElfModule final : public Module {
   bool has_debug_info() const override;
   std::string debug_file() const override;
   std::string debug_problem() const override;
-  bool optimized() const override;
+  std::optional<bool> optimized() const override;
   std::optional<FileRange> section(std::string_view name) const override;
   std::optional<ElfSymbol> symbol_at(std::uint64_t at) const override;
   std::vector<ElfSymbol> symbols_named(std::string_view name) const override;
@@ -72,13 +73,17 @@ class ElfModule final : public Module {
   std::uint64_t after_prologue(std::uint64_t entry) const override;
 
  private:
+  bool has_dwarf() const;
+
   ModuleId id_;
   std::string path_;
   std::unique_ptr<ElfFile> file_;
   std::unique_ptr<ElfFile> debug_file_;  // null: the DWARF is in file_, or there is none
-  std::unique_ptr<DebugInfo> debug_;     // after the files: libdw reads from them until it is closed
+  SearchOptions options_;
+  mutable bool debug_tried_ = false;
+  mutable std::unique_ptr<DebugInfo> debug_;  // after the files: libdw reads from them until it is closed
+  mutable std::string problem_;
   std::unique_ptr<SymbolTable> symbols_;
-  std::string problem_;
 };
 
 inline const ElfModule& elf_module(const Module& module) { return static_cast<const ElfModule&>(module); }

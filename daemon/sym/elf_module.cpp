@@ -43,23 +43,38 @@ Function to_function(const RawSymbol& symbol) {
 }  // namespace
 
 ElfModule::ElfModule(ModuleId id, std::string path, std::unique_ptr<ElfFile> file, const SearchOptions& options)
-    : id_(id), path_(std::move(path)), file_(std::move(file)) {
+    : id_(id), path_(std::move(path)), file_(std::move(file)), options_(options) {
   if (!file_->has_dwarf()) {
     auto search = find_debug_file(*file_, path_, options);
     debug_file_ = std::move(search.file);
     problem_ = std::move(search.problem);
   }
   symbols_ = std::make_unique<SymbolTable>(*file_, debug_file_.get());
-  if (file_->has_dwarf() || debug_file_)
-    debug_ = DebugInfo::open(*file_, debug_file_ ? *debug_file_ : *file_, options, problem_);
 }
 
 ElfModule::~ElfModule() = default;
 
+// libdw inflates every compressed section of a file when it opens it (a libc's cost 50 ms), so nobody does before
+// somebody asks.
+DebugInfo* ElfModule::debug_info() const {
+  if (!debug_tried_ && has_dwarf()) {
+    debug_tried_ = true;
+    debug_ = DebugInfo::open(*file_, debug_file_ ? *debug_file_ : *file_, options_, problem_);
+  }
+  return debug_.get();
+}
+
+bool ElfModule::has_debug_frame() const {
+  const ElfFile& file = debug_file_ ? *debug_file_ : *file_;
+  return file.section(".debug_frame") != nullptr || file.section(".zdebug_frame") != nullptr;
+}
+
+bool ElfModule::has_dwarf() const { return debug_file_ || file_->has_dwarf(); }
+
 Elf* ElfModule::elf() const { return file_->elf(); }
-Dwarf* ElfModule::dwarf() const { return debug_ ? debug_->dwarf() : nullptr; }
-Elf* ElfModule::debug_elf() const { return debug_ ? debug_->file().elf() : nullptr; }
-Dwarf* ElfModule::alternate() const { return debug_ ? debug_->alternate() : nullptr; }
+Dwarf* ElfModule::dwarf() const { return debug_info() ? debug_->dwarf() : nullptr; }
+Elf* ElfModule::debug_elf() const { return debug_info() ? debug_->file().elf() : nullptr; }
+Dwarf* ElfModule::alternate() const { return debug_info() ? debug_->alternate() : nullptr; }
 std::span<const std::byte> ElfModule::bytes_at(std::uint64_t at, std::size_t count) const {
   return file_->bytes_at(at, count);
 }
@@ -68,10 +83,15 @@ bool ElfModule::position_independent() const { return file_->header().e_type == 
 std::uint64_t ElfModule::entry() const { return file_->header().e_entry; }
 std::span<const Segment> ElfModule::segments() const { return file_->segments(); }
 bool ElfModule::has_symbols() const { return !symbols_->empty(); }
-bool ElfModule::has_debug_info() const { return debug_ != nullptr; }
+bool ElfModule::has_debug_info() const { return debug_tried_ ? debug_ != nullptr : has_dwarf(); }
 std::string ElfModule::debug_file() const { return debug_file_ ? debug_file_->path() : std::string{}; }
-std::string ElfModule::debug_problem() const { return !problem_.empty() || !debug_ ? problem_ : debug_->problem(); }
-bool ElfModule::optimized() const { return debug_ && std::ranges::any_of(debug_->units(), &Unit::optimized); }
+std::string ElfModule::debug_problem() const {
+  return !debug_info() || !problem_.empty() ? problem_ : debug_->problem();
+}
+std::optional<bool> ElfModule::optimized() const {
+  if (!debug_tried_ && debug_file_) return std::nullopt;
+  return debug_info() && std::ranges::any_of(debug_->units(), &Unit::optimized);
+}
 
 std::optional<FileRange> ElfModule::section(std::string_view name) const {
   const Section* found = file_->section(name);
@@ -96,7 +116,7 @@ std::vector<ElfSymbol> ElfModule::symbols_named(std::string_view name) const {
 }
 
 std::optional<Function> ElfModule::function_at(std::uint64_t at) const {
-  if (debug_)
+  if (debug_info())
     if (const auto* concrete = debug_->functions().at(at)) return to_function(*this, *concrete);
   const RawSymbol* symbol = symbols_->at(at);
   return symbol && symbol->function ? std::optional(to_function(*symbol)) : std::nullopt;
@@ -104,7 +124,7 @@ std::optional<Function> ElfModule::function_at(std::uint64_t at) const {
 
 std::vector<InlineScope> ElfModule::inline_chain(std::uint64_t at) const {
   std::vector<InlineScope> chain;
-  const auto* concrete = debug_ ? debug_->functions().at(at) : nullptr;
+  const auto* concrete = debug_info() ? debug_->functions().at(at) : nullptr;
   if (!concrete) return chain;
   const auto& tree = debug_->functions().inlined_into(*concrete);
   for (int i = FunctionTable::innermost(tree, at); i >= 0; i = tree[static_cast<std::size_t>(i)].parent) {
@@ -144,7 +164,7 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
   const auto add_symbol = [&](const RawSymbol& symbol) {
     if (!symbol.function) return;
     // The DWARF of the same code says more, but not where the symbol names a place inside of it.
-    const auto* concrete = debug_ ? debug_->functions().at(symbol.address) : nullptr;
+    const auto* concrete = debug_info() ? debug_->functions().at(symbol.address) : nullptr;
     add(concrete && concrete->entry == symbol.address ? to_function(*this, *concrete) : to_function(symbol));
   };
   // There is one main, and its symbol names it: no need to read every unit for the commonest breakpoint of all.
@@ -154,7 +174,7 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
 
   const NameQuery query = parse_name(name);
   if (query.components.empty() || query.components.back().empty()) return found;
-  if (debug_) {
+  if (debug_info()) {
     const std::string base(without_template_arguments(query.components.back()));
     for (const auto& entry : debug_->names().with_base(base)) {
       if (!entry.concrete || !name_fits(query, qualified_name(*this, entry.die))) continue;
@@ -167,7 +187,7 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
   }
   // The symbols say more where a DIE lies deep (lambdas, members of local classes), or where there is none.
   for (const auto& [symbol, plain] : symbols_->functions_with_base(query)) {
-    const auto* concrete = debug_ ? debug_->functions().at(symbol->address) : nullptr;
+    const auto* concrete = debug_info() ? debug_->functions().at(symbol->address) : nullptr;
     const bool by_die =
         concrete && concrete->entry == symbol->address && name_fits(query, qualified_name(*this, concrete->die));
     if ((by_die || name_fits(query, without_parameters(plain))) && parameters_fit(query, plain)) add_symbol(*symbol);
@@ -178,7 +198,7 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
 std::vector<Function> ElfModule::inlined_instances(std::string_view name) const {
   std::vector<Function> found;
   const NameQuery query = parse_name(name);
-  if (!debug_ || query.components.empty() || query.components.back().empty()) return found;
+  if (!debug_info() || query.components.empty() || query.components.back().empty()) return found;
   const std::string base(without_template_arguments(query.components.back()));
   for (const auto& entry : debug_->names().with_base(base)) {
     if (entry.concrete || !name_fits(query, qualified_name(*this, entry.die))) continue;
@@ -210,7 +230,7 @@ std::vector<Function> ElfModule::inlined_instances(std::string_view name) const 
 std::vector<Function> ElfModule::search_functions(std::string_view query, std::size_t limit) const {
   std::vector<Function> found;
   std::unordered_set<std::uint64_t> seen;
-  if (debug_) {
+  if (debug_info()) {
     const auto base = split_scopes(query).back();
     for (const auto& entry : debug_->names().all()) {
       if (found.size() >= limit) return found;

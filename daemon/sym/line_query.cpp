@@ -249,7 +249,7 @@ class LineSearch {
 }  // namespace
 
 Module::LineQuery ElfModule::addresses_of(std::string_view file_suffix, Line line, std::uint32_t column) const {
-  if (!debug_) return {};
+  if (!debug_info()) return {};
   return LineSearch(*this, *debug_).run(file_suffix, line, column);
 }
 

@@ -59,7 +59,7 @@ std::size_t frame_setup_length(std::span<const std::byte> code) {
 }  // namespace
 
 std::optional<LineRow> ElfModule::line_at(std::uint64_t at) const {
-  const Unit* unit = debug_ ? debug_->unit_at(at) : nullptr;
+  const Unit* unit = debug_info() ? debug_->unit_at(at) : nullptr;
   LineTable* table = unit ? debug_->lines(*unit) : nullptr;
   if (!table) return std::nullopt;
   const LineRows& all = debug_->rows(*table);
@@ -84,7 +84,7 @@ std::optional<LineRow> ElfModule::line_at(std::uint64_t at) const {
 
 std::vector<LineRow> ElfModule::lines_in(FileRange range) const {
   std::vector<LineRow> out;
-  if (!debug_) return out;
+  if (!debug_info()) return out;
   std::set<LineTable*> seen;
   for (const Unit* unit : debug_->units_in(range)) {
     LineTable* table = debug_->lines(*unit);
@@ -107,9 +107,9 @@ std::vector<LineRow> ElfModule::lines_in(FileRange range) const {
 
 std::uint64_t ElfModule::after_prologue(std::uint64_t entry) const {
   const std::uint64_t body = entry + frame_setup_length(file_->bytes_at(entry, 16));
-  const Unit* unit = debug_ ? debug_->unit_at(entry) : nullptr;
+  const Unit* unit = debug_info() ? debug_->unit_at(entry) : nullptr;
   FileRange range;
-  if (const auto* concrete = debug_ ? debug_->functions().at(entry) : nullptr) {
+  if (const auto* concrete = debug_info() ? debug_->functions().at(entry) : nullptr) {
     for (const auto& part : concrete->ranges)
       if (part.contains(entry)) range = part;
   } else if (const auto* symbol = symbols_->at(entry)) {
@@ -131,7 +131,7 @@ std::uint64_t ElfModule::after_prologue(std::uint64_t entry) const {
 
 std::vector<std::string> ElfModule::source_files() const {
   std::set<std::string_view> files;
-  if (debug_)
+  if (debug_info())
     debug_->each_file([&](std::string_view path) {
       if (!path.empty()) files.insert(path);
     });

@@ -110,10 +110,12 @@ class Module {
   virtual std::uint64_t entry() const = 0;
   virtual std::span<const Segment> segments() const = 0;
   virtual bool has_symbols() const = 0;
+  // Debug information is opened when it is first asked for; if it then proves unreadable, this turns false.
   virtual bool has_debug_info() const = 0;
   virtual std::string debug_file() const = 0;  // empty: in the file itself
   virtual std::string debug_problem() const = 0;
-  virtual bool optimized() const = 0;                                         // by DW_AT_producer
+  // By DW_AT_producer. nullopt: not known before a separate debug file is opened (by another question).
+  virtual std::optional<bool> optimized() const = 0;
   virtual std::optional<FileRange> section(std::string_view name) const = 0;  // ".plt", ".plt.sec", ".init" ...
 
   virtual std::optional<ElfSymbol> symbol_at(std::uint64_t at) const = 0;  // covering, or nearest below without size

@@ -73,9 +73,19 @@ void SymbolTable::read() {
   std::ranges::stable_sort(by_name_, {}, [&](std::uint32_t i) { return symbols_[i].name; });
 }
 
-bool SymbolTable::empty() {
-  read();
-  return symbols_.empty();
+bool SymbolTable::empty() const {
+  if (read_) return symbols_.empty();
+  const auto any_in = [](const ElfFile& file) {
+    Elf_Scn* scn = nullptr;
+    while ((scn = elf_nextscn(file.elf(), scn)) != nullptr) {
+      GElf_Shdr header;
+      if (gelf_getshdr(scn, &header) && (header.sh_type == SHT_SYMTAB || header.sh_type == SHT_DYNSYM) &&
+          header.sh_size > sizeof(Elf64_Sym))  // the first entry of every table says nothing
+        return true;
+    }
+    return false;
+  };
+  return !any_in(program_) && (debug_file_ == nullptr || !any_in(*debug_file_));
 }
 
 const RawSymbol* SymbolTable::exactly_at(std::uint64_t address) {

@@ -25,7 +25,7 @@ class SymbolTable {
  public:
   // The files outlive the table. `debug_file` may be null.
   SymbolTable(const ElfFile& program, const ElfFile* debug_file) : program_(program), debug_file_(debug_file) {}
-  bool empty();
+  bool empty() const;  // by the sections' sizes as long as nobody looked a symbol up
   const RawSymbol* at(std::uint64_t address);
   const RawSymbol* exactly_at(std::uint64_t address);
   std::vector<const RawSymbol*> with_mangled_name(std::string_view name);
