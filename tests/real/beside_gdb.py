@@ -393,7 +393,7 @@ def sqlite(look):
     end = look.breakpoint("sqlite3VdbeExec")
     look.go()
     yield "the first statement's program", 5
-    for word in ("next",) * 10 + ("stepIn",) * 4:
+    for word in ("next",) * 10 + ("stepIn",) * 8:
         look.step(word)
         yield word, 2
     end()
