@@ -21,6 +21,16 @@ namespace {
 constexpr std::uint64_t red_zone = 128;
 constexpr std::uint64_t mask_bytes = 8;  // of the kernel's sigset_t
 
+// The safe way ends in a syscall stop, where the kernel neither restarts an interrupted call nor takes a signal to
+// deliver: it is for threads that were stopped in the program's own code, by an interrupt or a trap of ours.
+bool lends_safely(const os::OnTracer& tracer, const Thread& thread, const arch::GeneralRegisters& registers) {
+  if (static_cast<std::int64_t>(registers.orig_rax) >= 0 || thread.unhandled) return false;
+  if (thread.kind == StopKind::interrupt) return true;
+  if (thread.kind != StopKind::signal || thread.deliver != 0) return false;
+  const auto info = os::signal_info(tracer, thread.tid);
+  return info && info->si_signo == SIGTRAP && info->si_code > 0;
+}
+
 }  // namespace
 
 Result<std::int64_t> Inferior::Impl::borrowed_call(Thread& thread, long number,
@@ -32,13 +42,9 @@ Result<std::int64_t> Inferior::Impl::borrowed_call(Thread& thread, long number,
   }
   const auto* regs = load(thread);
   if (regs == nullptr) return fail(Errc::thread_gone, fmt::format("thread {} was killed", thread.tid.value));
-  // The safe way ends in a syscall stop, where the kernel neither restarts an interrupted call nor takes a signal to
-  // deliver: for threads that were stopped in the program's own code, by us.
-  const bool in_program = static_cast<std::int64_t>(regs->orig_rax) < 0;
-  const bool by_us = thread.kind == StopKind::interrupt ||
-                     (thread.kind == StopKind::signal && thread.deliver == 0 && thread.passed.has_value());
+  const bool safely = way_back_ && lends_safely(tracer_, thread, *regs);
   auto registers = std::exchange(thread.registers, std::nullopt);
-  if (way_back_ && in_program && by_us) {
+  if (safely) {
     if (const auto out = set_out(tracer_, thread.tid, memory_, *way_back_, number, arguments)) {
       auto answer = come_back(tracer_, waiter_, thread.tid, memory_, *way_back_, *out);
       if (answer || answer.error().code != Errc::thread_gone) {
@@ -62,7 +68,7 @@ Result<std::int64_t> Inferior::Impl::borrowed_call(Thread& thread, long number,
   return answer;
 }
 
-// A thread to borrow: one in the program's own code where there is one (see borrowed_call()).
+// A thread to borrow: one that lends itself safely where there is one.
 Thread* Inferior::Impl::lender() {
   constexpr int most_looked_at = 16;
   Thread* any = nullptr;
@@ -71,8 +77,7 @@ Thread* Inferior::Impl::lender() {
     if (!can_borrow(thread) || thread.unhandled) continue;
     if (any == nullptr) any = &thread;
     if (++looked_at > most_looked_at) break;
-    if (const auto* regs = load(thread); regs != nullptr && static_cast<std::int64_t>(regs->orig_rax) < 0)
-      return &thread;
+    if (const auto* regs = load(thread); regs != nullptr && lends_safely(tracer_, thread, *regs)) return &thread;
   }
   return any;
 }

@@ -2,6 +2,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <fstream>
 
@@ -13,6 +14,14 @@ namespace {
 
 json place_of(std::string_view mark_name) {
   return {{"file", fixture_source("faults_subject.cpp")}, {"line", mark("faults_subject.cpp", mark_name)}};
+}
+
+bool somebody_listens(const std::string& path) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  std::snprintf(name.sun_path, sizeof name.sun_path, "%s", path.c_str());
+  const trapline::util::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
 }
 
 // A file system of a few pages, where the machine lets us have one.
@@ -61,7 +70,7 @@ TEST_CASE("daemons that start at once over a stale socket: one serves, the other
         }
       return refused == 2;
     });
-    eventually("the third to serve", [&] { return std::filesystem::exists(first.socket()); });
+    eventually("the third to serve", [&] { return somebody_listens(first.socket()); });
     RpcClient client(first.socket());
     CHECK(client.call("session.list") == json::array());
   }

@@ -1,7 +1,10 @@
 // kill -9 of each of our processes at random moments, while a program with hot threads is under our hands.
 //
 // What must hold (design page, sections 1, 4 and 10): the program never knows. Where the session lives on (the client
-// or the lobby was killed) there is no excuse at all. Where the session itself died, see `must_survive`.
+// or the lobby was killed) there is no excuse. Where the session itself died, a few microseconds are left in which it
+// may take the program along (a site that nobody has gone over yet, the first system call made in the program): the
+// share that ran on is printed, and must be by far the most. Without the shield (daemon/run/shield.hpp) it is a
+// quarter.
 #include <poll.h>
 
 #include <map>
@@ -167,6 +170,7 @@ void round(Daemon& daemon, const Scene& scene, Victim victim, std::mt19937_64& r
 }
 
 void campaign(Victim victim, int times) {
+  Tally all;
   std::mt19937_64 random(seed() + static_cast<std::uint64_t>(victim));
   Daemon daemon;
   for (const auto& scene : scenes) {
@@ -178,12 +182,16 @@ void campaign(Victim victim, int times) {
     fmt::print("kill -9 of {:18} during {:30} {:3} of {:3} as if nobody had been there {}\n",
                victim_names[static_cast<std::size_t>(victim)], scene.name, tally.right, tally.rounds, others);
     std::fflush(stdout);
+    all.rounds += tally.rounds;
+    all.right += tally.right;
   }
+  INFO(all.right, " of ", all.rounds, " programs ran on");
+  CHECK(all.right * 5 >= all.rounds * 4);
 }
 
 }  // namespace
 
-TEST_CASE("kill -9 of the session, at random moments") { campaign(Victim::session, 4); }
-TEST_CASE("kill -9 of the lobby, at random moments") { campaign(Victim::lobby, 3); }
-TEST_CASE("kill -9 of session and lobby at once, at random moments") { campaign(Victim::both, 3); }
-TEST_CASE("kill -9 of the client, at random moments") { campaign(Victim::client, 3); }
+TEST_CASE("kill -9 of the session, at random moments") { campaign(Victim::session, 3); }
+TEST_CASE("kill -9 of the lobby, at random moments") { campaign(Victim::lobby, 1); }
+TEST_CASE("kill -9 of session and lobby at once, at random moments") { campaign(Victim::both, 2); }
+TEST_CASE("kill -9 of the client, at random moments") { campaign(Victim::client, 1); }
