@@ -113,6 +113,10 @@ Result<std::vector<std::byte>> FrameContext::entry_value(const sym::Expression& 
   const stack::Frame* caller = own == nullptr ? nullptr : view_.stack->frame(level + 1);
   if (caller == nullptr || caller->kind == stack::FrameKind::broken || caller->kind == stack::FrameKind::signal_handler)
     return fail(Errc::not_available, "optimized out: only its value at entry is known, and there is no caller to ask");
+  // As main's caller, whose debug information is not opened for a stack (stack.cpp).
+  if (!caller->scope)
+    return fail(Errc::not_available,
+                "optimized out: only its value at entry is known, and nothing is known of its caller's call");
   const image::MappedModule* module = view_.modules->find(caller->lookup_pc);
   const image::MappedModule* callee_module = place_.module;
   if (module == nullptr || callee_module == nullptr)

@@ -130,20 +130,22 @@ void Inferior::Impl::take(const os::WaitEvent& event) {
 void Inferior::Impl::take_end(const os::WaitEvent& event) {
   guests_.erase(event.tid);
   early_.erase(event.tid);
-  if (event.tid.value == pid_.value) {
-    // The leader's status comes last, when every other thread was collected: it is the process's.
+  const auto ended_so = [&] {
     if (const auto* exited = std::get_if<os::Exited>(&event.what)) return process_ended(exited->code, 0, false);
     const auto& killed = std::get<os::Killed>(event.what);
-    return process_ended(0, killed.signal, killed.core_dumped);
-  }
+    process_ended(0, killed.signal, killed.core_dumped);
+  };
+  // The leader's status comes last, when every other thread was collected: it is the process's.
+  if (event.tid.value == pid_.value) return ended_so();
   if (threads_.contains(event.tid)) {
     gone(event.tid);
     threads_.erase(event.tid);
     announced_gone_.erase(event.tid);
     pins_.forget(event.tid);
   }
-  // Without a leader that reports to us, the last thread's end is the end.
-  if (untraced_leader_ && threads_.size() <= 1) process_ended(0, 0, false);
+  // Without a leader that reports to us, the last thread's end is the end; of a group that was ended as one
+  // (exit_group, a fatal signal) every thread has the group's status (kernel/exit.c, wait_task_zombie()).
+  if (untraced_leader_ && threads_.size() <= 1) ended_so();
 }
 
 // An interrupt overtakes the SIGTRAP of an int3 that was executed already: rip is behind the trap, and nobody was told

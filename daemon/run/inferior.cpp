@@ -70,6 +70,7 @@ Result<void> Inferior::set_registers(Tid thread, const arch::RegisterFile& file)
   return impl_->set_registers(thread, file);
 }
 util::WritableMemory& Inferior::memory() { return impl_->memory_; }
+bool Inferior::program_handles(Tid thread, int signal) { return impl_->program_handles(thread, signal); }
 Result<siginfo_t> Inferior::stop_signal(Tid thread) { return impl_->stop_signal(thread); }
 Result<void> Inferior::set_pending_signal(Tid thread, int signal) { return impl_->set_pending_signal(thread, signal); }
 Inferior::Counters Inferior::counters() const { return impl_->counters_; }

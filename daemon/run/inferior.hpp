@@ -139,6 +139,8 @@ class Inferior {
                              const arch::RegisterFile& file);  // the rip of a thread at a site too (goto, calls)
   util::WritableMemory& memory();                              // patches hidden
   Result<siginfo_t> stop_signal(Tid thread);                   // of a thread stopped by a signal
+  // Whether a handler of the program's own runs when the thread, stopped by that signal, takes it.
+  bool program_handles(Tid thread, int signal);
   // The signal that will be delivered on resume; 0 drops it.
   Result<void> set_pending_signal(Tid thread, int signal);
 

@@ -143,6 +143,7 @@ struct Inferior::Impl final : StepHost {
   void uproot(LoadAddr at) override;
 
   // ---- protect.cpp: for the case that we die
+  bool program_handles(Tid tid, int signal);
   void raise_shield(Thread& borrow);
   void lower_shield();
   void guard_sites();

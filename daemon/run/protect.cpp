@@ -98,6 +98,16 @@ std::optional<LoadAddr> Inferior::Impl::trap_action(Thread& borrow) {
   return answered ? std::optional(LoadAddr{action[0]}) : std::nullopt;
 }
 
+// Not by a handler that is ours.
+bool Inferior::Impl::program_handles(Tid tid, int signal) {
+  auto* thread = find(tid);
+  const auto now = os::dispositions(tid);
+  if (thread == nullptr || !now || !now->catches(signal)) return false;
+  if (signal != SIGTRAP || !shield_.up() || !can_borrow(*thread)) return true;
+  const auto action = trap_action(*thread);
+  return !action || *action != shield_.region().begin;
+}
+
 void Inferior::Impl::raise_shield(Thread& borrow) {
   if (shield_tried_ || !can_borrow(borrow)) return;
   shield_tried_ = true;

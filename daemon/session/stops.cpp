@@ -4,7 +4,6 @@
 
 #include <asio/post.hpp>
 #include <csignal>
-#include <fstream>
 #include <utility>
 
 #include "daemon/session/session_impl.hpp"
@@ -15,14 +14,6 @@ namespace {
 
 constexpr std::uint32_t loader_id = 1;
 constexpr std::uint32_t main_id = 2;
-
-// SigCgt of /proc/PID/status: bit n-1 is set where the process has a handler for signal n.
-bool has_handler(Pid pid, int signal) {
-  std::ifstream status(fmt::format("/proc/{}/status", pid.value));
-  for (std::string line; std::getline(status, line);)
-    if (line.starts_with("SigCgt:")) return (std::stoull(line.substr(7), nullptr, 16) >> (signal - 1)) & 1;
-  return false;
-}
 
 proto::StopReason reason_of(run::StopCause cause) {
   switch (cause) {
@@ -126,7 +117,7 @@ run::SignalVerdict Session::on_signal(Tid thread, const siginfo_t& info) {
   bool pass = policy.pass;
   // A trap instruction of the program's own with nobody to handle it is a breakpoint written in the source: `continue`
   // continues.
-  if (info.si_signo == SIGTRAP && info.si_code > 0 && !has_handler(inferior_->pid(), SIGTRAP)) pass = false;
+  if (info.si_signo == SIGTRAP && info.si_code > 0 && !inferior_->program_handles(thread, SIGTRAP)) pass = false;
   if (policy.print && !policy.stop)
     console(
         fmt::format("Thread {} received {} ({}).\n", thread.value, signal_name(info.si_signo), signal_meaning(info)));

@@ -69,8 +69,10 @@ TEST_CASE("kill -9 of the program while it is attached to") {
     const auto answer = client.answer(attach);
     if (answer.contains("error"))
       CHECK(answer["error"]["data"]["blame"] != "us");
-    else
-      CHECK(client.call("execution.wait", {{"timeoutMs", 20000}})["signal"] == "SIGKILL");
+    else {
+      auto ended = client.call("execution.wait", {{"timeoutMs", 20000}});
+      CHECK_MESSAGE(ended["signal"] == "SIGKILL", ended.dump(), answer.dump());
+    }
     CHECK(WTERMSIG(subject.wait()) == SIGKILL);
     CHECK(client.call("session.launch", {{"program", fixture("run_threads")}})["state"] == "stopped");
   }
