@@ -96,6 +96,8 @@ class Modules {
   Result<LoadAddr> to_load(FileAddr at) const;
 
   std::optional<CodePlace> place(LoadAddr pc) const;
+  // By the ELF symbol alone where more would have to open a separate debug file; else nullopt.
+  std::optional<CodePlace> place_without_opening(LoadAddr pc) const;
   std::vector<InlineLevel> inline_chain(LoadAddr pc) const;  // empty where there is no DWARF
   std::optional<LineSpan> line_span(LoadAddr pc) const;
   std::optional<LoadRange> function_range(LoadAddr pc) const;  // contiguous part that holds pc

@@ -57,6 +57,22 @@ std::optional<CodePlace> Modules::place(LoadAddr pc) const {
   return place;
 }
 
+std::optional<CodePlace> Modules::place_without_opening(LoadAddr pc) const {
+  const MappedModule* module = find(pc);
+  if (!module || !module->symbols->debug_info_waits()) return std::nullopt;
+  CodePlace place{.module = module->id,
+                  .module_name = base_name(module->path),
+                  .function = {},
+                  .function_begin = {},
+                  .file = {},
+                  .line = {}};
+  if (const auto symbol = module->symbols->symbol_at(pc.value - module->bias); symbol && symbol->function) {
+    place.function = sym::without_parameters(sym::demangle(symbol->name));
+    place.function_begin = {symbol->address + module->bias};
+  }
+  return place;
+}
+
 std::vector<InlineLevel> Modules::inline_chain(LoadAddr pc) const {
   std::vector<InlineLevel> levels;
   const MappedModule* module = find(pc);

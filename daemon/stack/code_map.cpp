@@ -197,13 +197,18 @@ void CodeMap::analyse(CodeFacts& facts, const image::MappedModule& module) {
   }
 }
 
-const std::vector<CodeLevel>& CodeMap::levels(CodeFacts& facts) {
+const std::vector<CodeLevel>& CodeMap::levels(CodeFacts& facts, Effort effort) {
   if (facts.named) return facts.levels;
   facts.named = true;
-  const auto place = facts.module ? modules_.place(facts.lookup_pc) : std::nullopt;
+  std::optional<image::CodePlace> place;
+  if (facts.module && effort == Effort::by_symbol) place = modules_.place_without_opening(facts.lookup_pc);
+  const bool by_symbol = place.has_value();
+  if (facts.module && !by_symbol) place = modules_.place(facts.lookup_pc);
   if (place) {
     facts.function_begin = place->function_begin;
     if (!place->module_name.empty()) facts.module_name = place->module_name;
+  }
+  if (place && !by_symbol) {
     for (auto& level : modules_.inline_chain(facts.lookup_pc))
       facts.levels.push_back({level.function, level.file, level.line, level.column, level.die});
   }

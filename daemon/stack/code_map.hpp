@@ -61,8 +61,9 @@ class CodeMap {
 
   // The reference stays valid as long as the map.
   CodeFacts& at(LoadAddr pc, PcKind kind);
-  // Innermost first, never empty.
-  const std::vector<CodeLevel>& levels(CodeFacts& facts);
+  // Innermost first, never empty. `by_symbol`: without opening a separate debug file for it.
+  enum class Effort : std::uint8_t { full, by_symbol };
+  const std::vector<CodeLevel>& levels(CodeFacts& facts, Effort effort = Effort::full);
 
   static void forget_closed_modules();
 

@@ -84,6 +84,7 @@ struct Stack::Impl {
   arch::RegisterSet next;  // of the activation to come
   PcKind next_kind = PcKind::exact;
   Walked walked;
+  bool past_main = false;
   bool ended = false;
   std::optional<Frame> broken;  // the last frame, where the stack ends so
 
@@ -92,7 +93,10 @@ struct Stack::Impl {
     activation.code = &code.at(LoadAddr{*next[arch::dwarf_rip]}, next_kind);
     activation.registers = pool.add(next);
     activation.first_frame = frame_count;
-    frame_count += code.levels(*activation.code).size();
+    // Who called main is no news: nobody waits for the C library's debug information because of it.
+    const auto& levels = code.levels(*activation.code, past_main ? CodeMap::Effort::by_symbol : CodeMap::Effort::full);
+    past_main = past_main || levels.back().function == "main";
+    frame_count += levels.size();
     const auto unwound = step(next, next_kind, {memory, code});
     if (unwound) activation.cfa = unwound->cfa;
     activations.push_back(activation);

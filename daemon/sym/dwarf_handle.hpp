@@ -55,6 +55,7 @@ class ElfModule final : public Module {
   std::span<const Segment> segments() const override;
   bool has_symbols() const override;
   bool has_debug_info() const override;
+  bool debug_info_waits() const override { return !debug_tried_ && debug_file_ != nullptr; }
   std::string debug_file() const override;
   std::string debug_problem() const override;
   std::optional<bool> optimized() const override;

@@ -89,7 +89,7 @@ std::string ElfModule::debug_problem() const {
   return !debug_info() || !problem_.empty() ? problem_ : debug_->problem();
 }
 std::optional<bool> ElfModule::optimized() const {
-  if (!debug_tried_ && debug_file_) return std::nullopt;
+  if (debug_info_waits()) return std::nullopt;
   return debug_info() && std::ranges::any_of(debug_->units(), &Unit::optimized);
 }
 

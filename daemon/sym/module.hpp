@@ -112,6 +112,8 @@ class Module {
   virtual bool has_symbols() const = 0;
   // Debug information is opened when it is first asked for; if it then proves unreadable, this turns false.
   virtual bool has_debug_info() const = 0;
+  // In a separate file, and no question had it opened yet, which may take 100 ms.
+  virtual bool debug_info_waits() const = 0;
   virtual std::string debug_file() const = 0;  // empty: in the file itself
   virtual std::string debug_problem() const = 0;
   // By DW_AT_producer. nullopt: not known before a separate debug file is opened (by another question).
