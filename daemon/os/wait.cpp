@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 namespace trapline::os {
 namespace {
@@ -46,6 +47,7 @@ WaitEvent decode_wait_status(Tid tid, int status) {
 
 Result<std::optional<WaitEvent>> Waiter::wait_for(pid_t who, int flags) {
   static_cast<void>(tracer_);
+  if (put_back_ && (who == -1 || put_back_->tid.value == who)) return std::exchange(put_back_, std::nullopt);
   if (before_trap_) {
     siginfo_t news{};
     int looked = 0;

@@ -54,7 +54,11 @@ class Waiter {
   // clears exit_code), and the thread go on behind its int3.
   void before_trap(std::function<void(Tid)> look) { before_trap_ = std::move(look); }
 
+  // An event that was taken by somebody whom it does not concern: it is given out again, first of all.
+  void put_back(WaitEvent event) { put_back_ = event; }
+
  private:
+  std::optional<WaitEvent> put_back_;
   Result<std::optional<WaitEvent>> wait_for(pid_t who, int flags);
   const OnTracer& tracer_;
   std::function<void(Tid)> before_trap_;

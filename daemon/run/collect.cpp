@@ -231,6 +231,14 @@ bool Inferior::Impl::collect_round(std::vector<Tid>& waiting) {
   return progress;
 }
 
+// A thread that was killed stops once more on its way out, and who waits for its end (an exec) stops only behind that.
+bool Inferior::Impl::collect_ends() {
+  const auto vanishes = [](const auto& entry) { return entry.second.standing == Standing::vanishing; };
+  if (!alive_ || std::ranges::none_of(threads_, vanishes) || !sweep()) return false;
+  settle_arrivals();
+  return true;
+}
+
 bool Inferior::Impl::stop_all() {
   const bool nested = std::exchange(stopping_, true);
   settle_arrivals();
@@ -238,7 +246,7 @@ bool Inferior::Impl::stop_all() {
   auto waiting = to_collect();
   bool looked_at_sleepers = false;
   while (alive_) {
-    if (collect_round(waiting)) {
+    if (collect_round(waiting) || collect_ends()) {
       patience = Patience(stop_bound);
       looked_at_sleepers = false;
     }

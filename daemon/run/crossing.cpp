@@ -176,7 +176,7 @@ Inferior::Impl::Crossed Inferior::Impl::step_lifted(Thread& thread) {
   for (const auto& [other, state] : threads_)
     if (state.standing != Standing::running && std::ranges::find(arrivals_, other) == arrivals_.end())
       stays.insert(other);
-  const bool stepped = stop_all() && thread.stopped() && step_off(thread);
+  const bool stepped = stop_all() && find(tid) != nullptr && thread.stopped() && step_off(thread);
   settle_arrivals();
   stopping_ = was_stopping;
   if (!alive_) return Crossed::lost;

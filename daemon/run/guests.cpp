@@ -11,6 +11,7 @@
 #include <array>
 #include <csignal>
 
+#include "daemon/os/dispositions.hpp"
 #include "daemon/os/memory.hpp"
 #include "daemon/run/machine.hpp"
 #include "daemon/run/patience.hpp"
@@ -23,6 +24,7 @@ namespace {
 
 constexpr std::chrono::seconds child_bound{2};
 constexpr std::byte int3{0xCC};
+constexpr std::uint64_t red_zone = 128;
 
 // kcmp(2): 0 means that both use one address space. Where the kernel has no kcmp, the kind of the event decides.
 bool shares_memory(Pid a, Pid b, bool vfork) {
@@ -66,7 +68,8 @@ void Inferior::Impl::adopt_child(Tid maker, Pid child, bool vfork) {
 void Inferior::Impl::free_child(Pid child) {
   const Tid tid{child.value};
   guest_leave_slot(tid);
-  if (auto memory = os::ProcessMemory::open(child)) {
+  auto memory = os::ProcessMemory::open(child);
+  if (memory) {
     for (const auto& patch : sites_.restore_all()) {
       // A page that the child did not get (MADV_DONTFORK), or was unmapped: nothing of ours is there.
       std::byte now{};
@@ -77,12 +80,32 @@ void Inferior::Impl::free_child(Pid child) {
   } else {
     log::warn("run", "child {} could not be freed of our traps: {}", child.value, memory.error().message);
   }
-  if (syscall_instruction_)
+  const auto child_call = [&](long number, std::array<std::uint64_t, 6> arguments) {
+    return make_call(tracer_, waiter_, tid, Before::no_signal,
+                     {.syscall_instruction = *syscall_instruction_, .number = number, .arguments = arguments});
+  };
+  if (const auto now = os::dispositions(tid); syscall_instruction_ && now && !now->filters_calls) {
     for (const auto& region : slots_.regions())
-      static_cast<void>(make_call(tracer_, waiter_, tid, Before::no_signal,
-                                  {.syscall_instruction = *syscall_instruction_,
-                                   .number = SYS_munmap,
-                                   .arguments = {region.begin.value, region.size().value, 0, 0, 0, 0}}));
+      static_cast<void>(child_call(SYS_munmap, {region.begin.value, region.size().value, 0, 0, 0, 0}));
+    // As in lower_shield(): only where the handler is still ours.
+    const auto regs = os::general_registers(tracer_, tid);
+    if (shield_.up() && memory && regs && now->catches(SIGTRAP)) {
+      const auto region = shield_.region();
+      KernelAction action{}, before{};
+      const LoadAddr room{((regs->rsp - red_zone) & ~std::uint64_t{15}) - sizeof action};
+      const bool saved = memory->read(room, std::as_writable_bytes(std::span(before))).has_value();
+      const auto asked = saved ? child_call(SYS_rt_sigaction, {SIGTRAP, 0, room.value, sizeof(std::uint64_t), 0, 0})
+                               : Result<std::int64_t>(-1);
+      const bool ours = asked && *asked == 0 && memory->read(room, std::as_writable_bytes(std::span(action))) &&
+                        LoadAddr{action[0]} == region.begin;
+      if (saved) static_cast<void>(memory->write(room, std::as_bytes(std::span(before))));
+      const auto reset = ours ? child_call(SYS_rt_sigaction, {SIGTRAP, shield_.default_action(region.begin).value, 0,
+                                                              sizeof(std::uint64_t), 0, 0})
+                              : Result<std::int64_t>(-1);
+      if (reset && *reset == 0)
+        static_cast<void>(child_call(SYS_munmap, {region.begin.value, region.size().value, 0, 0, 0, 0}));
+    }
+  }
   if (auto gone = os::detach(tracer_, tid, 0); !gone) log::debug("run", "{}", gone.error().message);
   observer_->forked(child);
 }

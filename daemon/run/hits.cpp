@@ -57,12 +57,13 @@ bool Inferior::Impl::on_sigtrap(Thread& thread, const siginfo_t& info) {
     return true;
   }
   if (finish_instruction(thread, info)) return true;
-  if (info.si_code == TRAP_TRACE && std::exchange(thread.ignore_trace, false)) {
+  // TRAP_BRKPT: a step over a system call (user_single_step_report()).
+  if ((info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT) && std::exchange(thread.ignore_trace, false)) {
     go_if_wanted(thread);
     return true;
   }
   // int3 is the only one-byte trap: rip is behind it, and si_code is SI_KERNEL (arch/x86/kernel/traps.c do_int3).
-  if (info.si_code != SI_KERNEL && info.si_code != TRAP_BRKPT) return false;
+  if (info.si_code != SI_KERNEL) return false;
   const LoadAddr site{regs->rip - 1};
   if (sites_.has(site)) {
     if (held_back()) {
@@ -116,9 +117,13 @@ void Inferior::Impl::on_hit(Thread& thread, LoadAddr site) {
   }
   if (!asked.empty()) {
     auto verdict = observer_->at_site(tid, site, asked);
-    if (!verdict.stop_for.empty())
+    if (!verdict.stop_for.empty()) {
+      // Killed meanwhile (an exec of another thread's, SIGKILL)? Then what the observer saw of it says nothing.
+      thread.registers.reset();
+      if (load(thread) == nullptr) return;
       return stop_for_user(
           {.cause = StopCause::site, .thread = tid, .pc = site, .owners = std::move(verdict.stop_for)});
+    }
     if (find(tid) == nullptr || !thread.stopped()) return;
   }
   if (step_trap && stepper_.active() && stepper_.thread() == tid) return follow(thread, stepper_.at_trap(at_site));
@@ -157,6 +162,7 @@ void Inferior::Impl::on_program_signal(Thread& thread, siginfo_t info) {
     }
   }
   if (!thread.stopped()) return;
+  thread.deliver = info.si_signo;  // undecided: nobody borrows the thread as if this stop were ours
   const auto verdict = observer_->on_signal(tid, info);
   thread.deliver = verdict.pass ? info.si_signo : 0;
   if (!verdict.stop) return go_on(thread);

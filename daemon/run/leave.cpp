@@ -126,8 +126,10 @@ bool Inferior::Impl::let_straggler_go(Tid tid, const os::WaitEvent& event) {
   } else if (signal == SIGTRAP) {
     const auto info = os::signal_info(tracer_, tid);
     const auto regs = os::general_registers(tracer_, tid);
-    if (info && regs && (info->si_code == SI_KERNEL || info->si_code == TRAP_BRKPT) &&
-        was_taken_back(LoadAddr{regs->rip - 1}) &&
+    const auto* thread = find(tid);
+    const bool steps = thread != nullptr && (thread->ignore_trace || thread->doing != Doing::running);
+    if (info && steps && (info->si_code == TRAP_TRACE || info->si_code == TRAP_BRKPT)) signal = 0;
+    if (info && regs && info->si_code == SI_KERNEL && was_taken_back(LoadAddr{regs->rip - 1}) &&
         os::poke_user(tracer_, tid, os::UserOffset{rip_offset}, regs->rip - 1))
       signal = 0;
   }

@@ -65,6 +65,7 @@ struct Inferior::Impl final : StepHost {
   bool stop_all();  // false: the process ended meanwhile
   std::vector<Tid> to_collect();
   bool collect_round(std::vector<Tid>& waiting);
+  bool collect_ends();
   bool collect_one(Tid tid, std::chrono::milliseconds bound);  // waits for a stop of this thread, takes it
   void process_ended(int code, int signal, bool core_dumped);
 
@@ -217,7 +218,7 @@ struct Inferior::Impl final : StepHost {
     arch::GeneralRegisters registers;
   };
   std::optional<Hit> moved_;  // by before_trap_is_taken(), for the stop that is taken next
-  std::optional<Tid> hot_;   // had an internal stop just now
+  std::optional<Tid> hot_;    // had an internal stop just now
   std::optional<Tid> last_stop_thread_;
   Counters counters_;
 };

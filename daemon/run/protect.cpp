@@ -35,6 +35,9 @@ bool lends_safely(const os::OnTracer& tracer, const Thread& thread, const arch::
 
 Result<std::int64_t> Inferior::Impl::borrowed_call(Thread& thread, long number,
                                                    std::array<std::uint64_t, 6> arguments) {
+  if (const auto now = os::dispositions(thread.tid); !now || now->filters_calls)
+    return fail(Errc::unsupported, fmt::format("thread {} filters its system calls (seccomp): none is made in its name",
+                                               thread.tid.value));
   if (!way_back_looked_for_ || !syscall_instruction_) {
     TL_TRY(const auto maps, os::mappings(Pid{thread.tid.value}));
     if (!std::exchange(way_back_looked_for_, true)) way_back_ = find_way_back(maps, memory_);
@@ -42,7 +45,7 @@ Result<std::int64_t> Inferior::Impl::borrowed_call(Thread& thread, long number,
   }
   const auto* regs = load(thread);
   if (regs == nullptr) return fail(Errc::thread_gone, fmt::format("thread {} was killed", thread.tid.value));
-  const bool safely = way_back_ && lends_safely(tracer_, thread, *regs);
+  const bool safely = way_back_ && !sites_.has(way_back_->call) && lends_safely(tracer_, thread, *regs);
   auto registers = std::exchange(thread.registers, std::nullopt);
   if (safely) {
     if (const auto out = set_out(tracer_, thread.tid, memory_, *way_back_, number, arguments)) {
@@ -127,7 +130,8 @@ void Inferior::Impl::raise_shield(Thread& borrow) {
   const auto mapped =
       borrowed_call(borrow, SYS_mmap,
                     {0, Shield::region_size, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, ~std::uint64_t{0}, 0});
-  if (!mapped || *mapped < 0) return log::warn("run", "process {}: no memory for the shield", pid_.value);
+  if (!mapped || *mapped < 0)
+    return log::info("run", "process {} has no shield: {}", pid_.value, mapped ? "no memory" : mapped.error().message);
   const LoadAddr base{static_cast<std::uint64_t>(*mapped)};
   const auto filled = shield_.fill(base);
   const auto set =
@@ -165,6 +169,7 @@ void Inferior::Impl::lower_shield() {
   const auto now = os::dispositions(borrow->tid);
   const auto action = now && now->catches(SIGTRAP) ? trap_action(*borrow) : std::nullopt;
   if (!now || (now->catches(SIGTRAP) && !action)) return;
+  if (action && *action != region.begin) return shield_.gone();  // who set another may have kept ours, to chain to it
   if (action == region.begin) {
     const auto reset = borrowed_call(*borrow, SYS_rt_sigaction,
                                      {SIGTRAP, shield_.default_action(region.begin).value, 0, mask_bytes, 0, 0});

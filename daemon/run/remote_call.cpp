@@ -1,6 +1,8 @@
 #include "daemon/run/remote_call.hpp"
 
 #include <fmt/format.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -23,6 +25,7 @@ constexpr std::size_t largest_search = std::size_t{1} << 20;
 // only signal that is not blocked, and a SIGTRAP that somebody sends at this moment looks like our own step.
 Result<std::int64_t> step_over_call(const os::OnTracer& tracer, os::Waiter& waiter, Tid tid, LoadAddr instruction) {
   Patience patience(bound);
+  bool was_stopped = false;  // nobody can block SIGSTOP
   TL_TRY_VOID(os::single_step(tracer, tid, 0));
   for (;;) {
     TL_TRY(const auto event, waiter.of(tid, os::Waiter::Mode::poll));
@@ -32,13 +35,19 @@ Result<std::int64_t> step_over_call(const os::OnTracer& tracer, os::Waiter& wait
                     fmt::format("thread {} does not finish a system call made on our behalf", tid.value));
       continue;
     }
-    if (std::holds_alternative<os::Exited>(event->what) || std::holds_alternative<os::Killed>(event->what))
+    if (std::holds_alternative<os::Exited>(event->what) || std::holds_alternative<os::Killed>(event->what)) {
+      waiter.put_back(*event);  // the process's end, perhaps: it is for those who wait for it
       return fail(Errc::thread_gone, fmt::format("thread {} ended during a system call made on our behalf", tid.value));
+    }
+    if (const auto* stop = std::get_if<os::SignalStop>(&event->what)) was_stopped |= stop->signal == SIGSTOP;
     TL_TRY(const auto regs, os::general_registers(tracer, tid));
     if (regs.rip == instruction.value + syscall_size) {
       // The step's SIGTRAP, left pending behind an EVENT_STOP, would be the program's death.
       TL_TRY(const auto pending, os::trap_pending(tracer, tid));
-      if (!pending) return static_cast<std::int64_t>(regs.rax);
+      if (!pending) {
+        if (was_stopped) ::syscall(SYS_tkill, tid.value, SIGSTOP);  // taken in the middle of our call: sent again
+        return static_cast<std::int64_t>(regs.rax);
+      }
       TL_TRY_VOID(os::resume(tracer, tid, 0));
     } else {
       TL_TRY_VOID(os::single_step(tracer, tid, 0));

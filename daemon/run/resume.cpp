@@ -159,7 +159,7 @@ void Inferior::Impl::repair_syscall(Thread& thread, int signal) {
   const bool not_begun = repaired && repaired->after == *now;
   const bool eintr = returned_eintr(*now);
   if (!not_begun && !eintr) return;
-  const auto signals = signal_state(pid_, thread.tid);
+  const auto signals = signal_state(thread.tid);
   const bool handler = signals.handler_runs(signal) || signals.handler_due();
   if (not_begun) {
     thread.repaired = repaired;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -112,6 +114,7 @@ Result<bool> left_the_call(const os::OnTracer& tracer, Tid tid, LoadAddr call) {
 
 Result<std::int64_t> run_to_exit(const os::OnTracer& tracer, os::Waiter& waiter, Tid tid, LoadAddr call) {
   Patience patience(bound);
+  bool was_stopped = false;  // nobody can block SIGSTOP
   TL_TRY_VOID(os::resume_to_syscall(tracer, tid, 0));
   for (;;) {
     TL_TRY(const auto event, waiter.of(tid, os::Waiter::Mode::poll));
@@ -121,13 +124,17 @@ Result<std::int64_t> run_to_exit(const os::OnTracer& tracer, os::Waiter& waiter,
                     fmt::format("thread {} does not finish a system call made on our behalf", tid.value));
       continue;
     }
-    if (std::holds_alternative<os::Exited>(event->what) || std::holds_alternative<os::Killed>(event->what))
+    if (std::holds_alternative<os::Exited>(event->what) || std::holds_alternative<os::Killed>(event->what)) {
+      waiter.put_back(*event);  // the process's end, perhaps: it is for those who wait for it
       return fail(Errc::thread_gone, fmt::format("thread {} ended during a system call made on our behalf", tid.value));
+    }
     TL_TRY(const bool left, left_the_call(tracer, tid, call));
     if (left) {
       TL_TRY(const auto regs, os::general_registers(tracer, tid));
+      if (was_stopped) ::syscall(SYS_tkill, tid.value, SIGSTOP);  // taken in the middle of our call: sent again
       return static_cast<std::int64_t>(regs.rax);
     }
+    if (const auto* stop = std::get_if<os::SignalStop>(&event->what)) was_stopped |= stop->signal == SIGSTOP;
     TL_TRY_VOID(os::resume_to_syscall(tracer, tid, 0));
   }
 }

@@ -183,6 +183,7 @@ void Shield::forget_all() {
   for (const auto& [site, place] : used_) static_cast<void>(put(table_offset + place * 16ULL, empty));
   used_.clear();
   taken_.assign(capacity, false);
+  ranges_ = 0;
 }
 
 void Shield::gone() {

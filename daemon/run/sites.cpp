@@ -22,7 +22,7 @@ Result<void> Inferior::Impl::add_site(LoadAddr at, trap::Owner owner) {
   if (slots_.holds(at))
     return fail(Errc::bad_address, fmt::format("{:#x} lies in code of the debugger's own", at.value));
   TL_TRY_VOID(journal_->will_patch(at, std::span(&original, 1)));
-  shield_.guard(at, at);
+  if (original != std::byte{0xCC}) shield_.guard(at, at);  // the program's own trap is its own
   const auto patch = sites_.add(at, owner, original);
   if (!patch) return {};
   if (auto written = memory_.write_raw(at, patch->bytes); !written) {

@@ -177,7 +177,8 @@ StepVerdict Stepper::arrived_at_level(const Where& here, std::size_t level, cons
     if (same_line(here.span->file, here.span->line)) return run_region(line_region(here), registers);
     if (starts && here.span->is_statement) return done(0);
     // In the middle of another line, as by a jump back: the step goes on to that line's end (gdb does so too). The
-    // start of a stretch that is no statement belongs to what came before; the next stretch of the same line may be one.
+    // start of a stretch that is no statement belongs to what came before; the next stretch of the same line may be
+    // one.
     if (starts) return run_region({here.span->range}, registers);
     file_ = here.span->file, line_ = here.span->line;
     return run_region(line_region(here), registers);

@@ -1,17 +1,12 @@
 #include "daemon/run/syscall_restart.hpp"
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
-#include <string_view>
 
-#include "daemon/util/fd.hpp"
+#include "daemon/os/dispositions.hpp"
 
 namespace trapline::run {
 namespace {
@@ -34,17 +29,6 @@ constexpr std::int64_t erestart_restartblock = 516;
 constexpr std::uint64_t syscall_size = 2;
 constexpr std::int64_t ns_per_ms = 1'000'000;
 constexpr std::uint32_t first_cookie = 0x7261b001;
-
-// The value of a hexadecimal line of /proc/.../status.
-std::uint64_t hex_field(std::string_view text, std::string_view label) {
-  const auto at = text.find(label);
-  if (at == std::string_view::npos) return 0;
-  const auto begin = text.find_first_not_of("\t ", at + label.size());
-  if (begin == std::string_view::npos) return 0;
-  std::uint64_t value = 0;
-  std::from_chars(text.data() + begin, text.data() + text.size(), value, 16);
-  return value;
-}
 
 }  // namespace
 
@@ -79,16 +63,10 @@ void restart(arch::GeneralRegisters& regs, RestartMark& mark, std::int64_t now_n
   regs.orig_rax = ~std::uint64_t{0};
 }
 
-SignalState signal_state(Pid pid, Tid tid) {
-  const auto path = fmt::format("/proc/{}/task/{}/status", pid.value, tid.value);
-  const util::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return {};
-  std::array<char, 4096> buffer;
-  const auto size = ::read(file.get(), buffer.data(), buffer.size());
-  if (size <= 0) return {};
-  const std::string_view text(buffer.data(), static_cast<std::size_t>(size));
-  const auto pending = hex_field(text, "\nSigPnd:") | hex_field(text, "\nShdPnd:");
-  return {.due = pending & ~hex_field(text, "\nSigBlk:"), .caught = hex_field(text, "\nSigCgt:")};
+SignalState signal_state(Tid tid) {
+  const auto now = os::dispositions(tid);
+  if (!now) return {};
+  return {.due = now->pending & ~now->blocked, .caught = now->caught};
 }
 
 }  // namespace trapline::run

@@ -31,6 +31,6 @@ struct SignalState {
   bool handler_due() const { return (due & caught) != 0; }
 };
 // Source: proc(5), SigPnd, ShdPnd, SigBlk, SigCgt. Empty where it cannot be read (the thread is going).
-SignalState signal_state(Pid pid, Tid tid);
+SignalState signal_state(Tid tid);
 
 }  // namespace trapline::run
