@@ -117,14 +117,11 @@ void Inferior::Impl::on_hit(Thread& thread, LoadAddr site) {
   }
   if (!asked.empty()) {
     auto verdict = observer_->at_site(tid, site, asked);
-    if (!verdict.stop_for.empty()) {
-      // Killed meanwhile (an exec of another thread's, SIGKILL)? Then what the observer saw of it says nothing.
-      thread.registers.reset();
-      if (load(thread) == nullptr) return;
+    // Killed meanwhile (by an exec of another thread's, SIGKILL): what the observer saw of it says nothing.
+    if (find(tid) == nullptr || !thread.stopped()) return;
+    if (!verdict.stop_for.empty())
       return stop_for_user(
           {.cause = StopCause::site, .thread = tid, .pc = site, .owners = std::move(verdict.stop_for)});
-    }
-    if (find(tid) == nullptr || !thread.stopped()) return;
   }
   if (step_trap && stepper_.active() && stepper_.thread() == tid) return follow(thread, stepper_.at_trap(at_site));
   go_on(thread);

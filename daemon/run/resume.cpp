@@ -73,7 +73,12 @@ Result<arch::RegisterFile> Inferior::Impl::registers(Tid tid, bool with_xstate) 
   if (regs == nullptr) return fail(Errc::thread_gone, fmt::format("thread {} was killed", tid.value));
   arch::RegisterFile file{.general = shown(*regs), .xstate = {}};
   if (with_xstate) {
-    TL_TRY(file.xstate, os::xstate(tracer_, tid));
+    auto vector = os::xstate(tracer_, tid);
+    if (!vector) {
+      if (vector.error().code == Errc::thread_gone) vanish(*thread);
+      return std::unexpected(vector.error());
+    }
+    file.xstate = *std::move(vector);
   }
   return file;
 }
