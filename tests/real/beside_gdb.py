@@ -149,6 +149,14 @@ class Comparison:
         ours = [f for f in self.tool.call("thread.stack")["frames"]]
         names = lambda frames: " < ".join("%s:%s" % f for f in frames)
         their_places = [place(f) for f in theirs]
+        # main's callers are named by their symbols: libc's debug information is not opened for them.
+        past_main = next((n + 1 for n, f in enumerate(ours) if f["function"] == "main"), len(ours))
+        if len(ours) != len(their_places):
+            self.say("%d frames, in gdb %d" % (len(ours), len(their_places)))
+        for their, our in zip(their_places, ours):
+            if their["pc"] >= libraries:
+                self.shift = their["pc"] - int(our["address"], 16)
+        ours, theirs, their_places = ours[:past_main], theirs[:past_main], their_places[:past_main]
         if [f["function"] for f in their_places] != [f["function"] for f in ours]:
             self.say("the stacks differ:\n    gdb:  %s\n    ours: %s" % (
                 names([(f["function"], f["line"]) for f in their_places]),
@@ -164,7 +172,6 @@ class Comparison:
                 # libc's sources are not here: each has its own idea of where they would be.
                 their["file"] = mine["file"] = None
             if their["pc"] >= libraries:
-                self.shift = their["pc"] - mine["pc"]
                 their["pc"] = mine["pc"] = 0
             if mine != their:
                 self.say("frame %d differs:\n    gdb:  %s\n    ours: %s" % (level, their, mine))
