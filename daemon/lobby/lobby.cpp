@@ -43,10 +43,13 @@ class Lobby final : public Reception {
                                 tell("sessionClosed", s);
                                 check_idle();
                               }}),
-        signals_(loop_, SIGTERM, SIGINT, SIGHUP),  // the last: its terminal was closed
+        signals_(loop_, SIGTERM, SIGINT),
         idle_(loop_) {}
 
   void run() {
+    // Its terminal was closed. Under nohup(1) that means nothing, and Asio would take its place.
+    struct sigaction hang_up {};
+    if (::sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler != SIG_IGN) signals_.add(SIGHUP);
     signals_.async_wait([this](const asio::error_code& error, int signal) {
       if (!error) stop(fmt::format("signal {}", signal));
     });

@@ -14,6 +14,7 @@ namespace {
 
 // A lobby serves small messages: launch arguments with a large environment are the largest.
 constexpr wire::Limits lobby_limits{.message = 64ULL << 20, .headers = 8ULL << 10};
+constexpr wire::Limits stranger_limits{.message = 1ULL << 20, .headers = 8ULL << 10};  // before the token was seen
 // An editor speaks as soon as it is connected.
 constexpr std::chrono::seconds first_message_limit{30};
 
@@ -31,7 +32,7 @@ Visitor::Visitor(Reception& reception, std::shared_ptr<util::Stream> stream, Abo
       stream_(std::move(stream)),
       about_(std::move(about)),
       patience_(stream_->executor()),
-      sniffer_(lobby_limits),
+      sniffer_(about_.needs_token ? stranger_limits : lobby_limits),
       authenticated_(!about_.needs_token) {}
 
 void Visitor::start() {
@@ -394,7 +395,6 @@ void Visitor::sent() {
   move();
   if (gone_) return;
   moving_ = false;
-  stream_->resume_reading();
   next_messages();
 }
 

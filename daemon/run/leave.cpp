@@ -40,6 +40,11 @@ Result<void> Inferior::Impl::detach() {
   free_guests(guests);
   unmap_slots();
   lower_shield();
+  if (shield_.up())
+    observer_->warned(fmt::format(
+        "Our handler of SIGTRAP and {} KiB of memory stay in process {}: no thread of it could take them away. They do "
+        "nothing by themselves; the next attach and detach removes them.",
+        Shield::region_size >> 10, pid_.value));
   pins_.release_all();
   for (auto thread = threads_.begin(); thread != threads_.end();)
     thread = let_thread_go(thread->second) ? threads_.erase(thread) : std::next(thread);
@@ -146,14 +151,8 @@ void Inferior::Impl::unmap_slots() {
     if (!thread.stopped() && !thread.exiting) return;  // it may be in a slot: they stay, and are harmless
   for (const auto& [tid, thread] : threads_)
     if (thread.registers && slots_.holds(pc_of(*thread.registers))) return;
-  auto* thread = lender();
-  if (thread == nullptr) {
-    const auto found = std::ranges::find_if(threads_, [&](const auto& entry) {
-      return entry.second.stopped() && entry.second.kind == StopKind::group && !entry.second.exiting;
-    });
-    if (found == threads_.end()) return;
-    thread = &found->second;
-  }
+  auto* thread = lender_at_the_end();
+  if (thread == nullptr) return;
   for (const auto& region : regions) {
     const auto answer = borrowed_call(*thread, SYS_munmap, {region.begin.value, region.size().value, 0, 0, 0, 0});
     if (!answer) return log::warn("run", "slots at {:#x} stay mapped: {}", region.begin.value, answer.error().message);

@@ -151,6 +151,7 @@ struct Inferior::Impl final : StepHost {
   std::optional<LoadAddr> trap_action(Thread& borrow);
   Result<std::int64_t> borrowed_call(Thread& thread, long number, std::array<std::uint64_t, 6> arguments);
   Thread* lender();
+  Thread* lender_at_the_end();
   void before_trap_is_taken(Tid tid);
 
   // ---- leave.cpp

@@ -85,6 +85,15 @@ Thread* Inferior::Impl::lender() {
   return any;
 }
 
+// At a detach a group-stopped thread will do: it goes back to its stop as soon as it is let go (__ptrace_unlink()).
+Thread* Inferior::Impl::lender_at_the_end() {
+  if (auto* thread = lender()) return thread;
+  const auto found = std::ranges::find_if(threads_, [](const auto& entry) {
+    return entry.second.stopped() && entry.second.kind == StopKind::group && !entry.second.exiting;
+  });
+  return found == threads_.end() ? nullptr : &found->second;
+}
+
 // The program's handler of SIGTRAP (0: the default, 1: ignored); nullopt: not to be known. The kernel needs a place to
 // write to: below the red zone of the thread's stack, put back afterwards.
 std::optional<LoadAddr> Inferior::Impl::trap_action(Thread& borrow) {
@@ -163,7 +172,7 @@ void Inferior::Impl::lower_shield() {
     if (!thread.stopped()) return;  // it may yet be in the handler
     if (const auto* regs = load(thread); regs != nullptr && shield_.holds(pc_of(*regs))) return;
   }
-  auto* borrow = lender();
+  auto* borrow = lender_at_the_end();
   if (borrow == nullptr) return;
   const auto region = shield_.region();
   const auto now = os::dispositions(borrow->tid);

@@ -139,17 +139,19 @@ void Host::await_stop(std::optional<std::chrono::milliseconds> limit, Reply<rpc:
   const auto place = waiters_.insert(waiters_.end(), {.reply = std::move(reply), .limit = nullptr});
   if (!limit) return;
   place->limit = std::make_unique<asio::steady_timer>(loop_, *limit);
-  place->limit->async_wait([this, place, time = *limit](const asio::error_code& cancelled) {
-    if (cancelled) return;
-    const auto late = std::move(place->reply);
-    waiters_.erase(place);
-    late(fail_hint(Errc::timeout, fmt::format("the debuggee did not stop within {} ms", time.count()),
-                   "call execution.pause to stop it"));
-  });
+  place->limit->async_wait(
+      [this, place, time = *limit, here = std::weak_ptr(place->here)](const asio::error_code& cancelled) {
+        if (cancelled || here.expired()) return;
+        const auto late = std::move(place->reply);
+        waiters_.erase(place);
+        late(fail_hint(Errc::timeout, fmt::format("the debuggee did not stop within {} ms", time.count()),
+                       "call execution.pause to stop it"));
+      });
 }
 
 void Host::answer_waiters(const Result<rpc::StopAnswer>& answer) {
-  for (auto& waiter : std::exchange(waiters_, {})) {
+  auto answered = std::exchange(waiters_, {});
+  for (auto& waiter : answered) {
     if (waiter.limit) waiter.limit->cancel();
     waiter.reply(answer);
   }

@@ -58,6 +58,7 @@ class Host {
   struct Waiter {
     Reply<rpc::StopAnswer> reply;
     std::unique_ptr<asio::steady_timer> limit;
+    std::shared_ptr<int> here = std::make_shared<int>();  // a timer that expired already cannot be cancelled any more
   };
   enum class Stage : std::uint8_t {
     spare,    // waits for work

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds hang_up_look{200};
 constexpr std::chrono::milliseconds shortest_interval{20};
+constexpr std::size_t most_unanswered = 4096;  // calls that wait for another, or for a stop
 
 }  // namespace
 
@@ -22,6 +23,14 @@ RpcConnection::RpcConnection(Host& host, std::shared_ptr<util::Stream> stream, c
 void RpcConnection::notify(std::string_view json) { send_text(json); }
 
 void RpcConnection::message(rpc::Json message) {
+  if (unanswered_ >= most_unanswered) {
+    garbage({.code = Errc::wrong_state,
+             .message = fmt::format("{} calls wait for their answers", unanswered_),
+             .os_errno = 0,
+             .hint = "read answers before you send more"},
+            true);
+    return stream_->close_after_sending();
+  }
   auto read = rpc::read_message(message);
   auto answers = std::make_shared<Answers>();
   answers->batch = read.batch;
@@ -46,11 +55,13 @@ void RpcConnection::garbage(const Error& error, bool) {
 }
 
 void RpcConnection::work() {
+  if (std::exchange(working_, true)) return;  // called by an answer from within: the loop below goes on
   while (!blocked_ && !queue_.empty()) {
     auto next = std::move(queue_.front());
     queue_.pop_front();
     run(std::move(next));
   }
+  working_ = false;
 }
 
 void RpcConnection::run(Queued queued) {

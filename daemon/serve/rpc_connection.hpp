@@ -55,6 +55,7 @@ class RpcConnection final : public Connection, private rpc::Desk {
   void send_stats();
 
   std::deque<Queued> queue_;
+  bool working_ = false;        // work() is under way
   bool blocked_ = false;        // by a call that others have to wait for
   std::size_t unanswered_ = 0;  // messages
   bool half_closed_ = false;    // the client sends no more and waits for its answers

@@ -121,13 +121,11 @@ void Session::launch_here(proto::LaunchSpec spec, Reply<proto::ProcessInfo> repl
       *modules_, environment_.journal_dir, *this);
   if (!inferior) return reply(std::unexpected(inferior.error()));
   const auto sink = [this](proto::OutputCategory category, std::string text) { console(std::move(text), category); };
-  readers_.push_back(
-      std::make_shared<OutputReader>(environment_.loop, std::move(pty->master), proto::OutputCategory::out,
-                                     environment_.output_held, sink));
+  readers_.push_back(std::make_shared<OutputReader>(environment_.loop, std::move(pty->master),
+                                                    proto::OutputCategory::out, environment_.output_held, sink));
   if (error_reader)
-    readers_.push_back(
-        std::make_shared<OutputReader>(environment_.loop, std::move(error_reader), proto::OutputCategory::err,
-                                       environment_.output_held, sink));
+    readers_.push_back(std::make_shared<OutputReader>(environment_.loop, std::move(error_reader),
+                                                      proto::OutputCategory::err, environment_.output_held, sink));
   for (const auto& reader : readers_) reader->start();
   const auto pid = (*inferior)->pid();
   no_debug_ = spec.no_debug;
@@ -154,12 +152,11 @@ Result<proto::TerminalRequest> Session::terminal_request(const proto::LaunchSpec
     if (!file->empty()) request.args.insert(request.args.end(), {option, *file});
   request.args.emplace_back("--");
   // A terminal can only add to the environment that it has.
-  if (!spec.inherit_env) request.args.insert(request.args.end(), {"/usr/bin/env", "-i"});
-  for (const auto& [name, value] : changes) {
-    if (spec.inherit_env)
-      request.env[name] = value;
-    else if (value)
-      request.args.push_back(fmt::format("{}={}", name, *value));
+  if (spec.inherit_env) {
+    for (const auto& [name, value] : changes) request.env[name] = value;
+  } else {
+    request.args.insert(request.args.end(), {"/usr/bin/env", "-i"});
+    request.args.insert(request.args.end(), resolved.env.begin(), resolved.env.end());
   }
   request.args.insert(request.args.end(), resolved.argv.begin(), resolved.argv.end());
   return request;

@@ -197,6 +197,12 @@ void CodeMap::analyse(CodeFacts& facts, const image::MappedModule& module) {
   }
 }
 
+bool CodeMap::in_program(const CodeFacts& facts) const {
+  const auto entry = modules_.entry_of_program();
+  const auto* program = entry ? modules_.find(*entry) : nullptr;
+  return program != nullptr && facts.module == program->id;
+}
+
 const std::vector<CodeLevel>& CodeMap::levels(CodeFacts& facts, Effort effort) {
   if (facts.named) return facts.levels;
   facts.named = true;

@@ -64,6 +64,7 @@ class CodeMap {
   // Innermost first, never empty. `by_symbol`: without opening a separate debug file for it.
   enum class Effort : std::uint8_t { full, by_symbol };
   const std::vector<CodeLevel>& levels(CodeFacts& facts, Effort effort = Effort::full);
+  bool in_program(const CodeFacts& facts) const;  // in the executable itself, not in a library
 
   static void forget_closed_modules();
 

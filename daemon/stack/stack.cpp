@@ -95,7 +95,7 @@ struct Stack::Impl {
     activation.first_frame = frame_count;
     // Who called main is no news: nobody waits for the C library's debug information because of it.
     const auto& levels = code.levels(*activation.code, past_main ? CodeMap::Effort::by_symbol : CodeMap::Effort::full);
-    past_main = past_main || levels.back().function == "main";
+    past_main = past_main || (levels.back().function == "main" && code.in_program(*activation.code));
     frame_count += levels.size();
     const auto unwound = step(next, next_kind, {memory, code});
     if (unwound) activation.cfa = unwound->cfa;

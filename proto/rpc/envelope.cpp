@@ -1,6 +1,7 @@
 #include "proto/rpc/envelope.hpp"
 
 #include <array>
+#include <string>
 #include <utility>
 
 namespace trapline::rpc {
@@ -54,11 +55,19 @@ constexpr std::array known_codes{Errc::bad_request,    Errc::unknown_request,
                                  Errc::bad_debug_info, Errc::connection,
                                  Errc::timeout,        Errc::internal};
 
+// A batch is worked off in one go, and its answers are one message.
+constexpr std::size_t largest_batch = 256;
+
 }  // namespace
 
 Message read_message(const Json& message) {
   Message read;
-  if (message.is_array() && !message.empty()) {
+  if (message.size() > largest_batch && message.is_array()) {
+    read.calls.push_back({.call = std::nullopt,
+                          .error = refused("a batch of " + std::to_string(message.size()) +
+                                           " calls: " + std::to_string(largest_batch) + " is the most"),
+                          .id = nullptr});
+  } else if (message.is_array() && !message.empty()) {
     read.batch = true;
     for (const auto& element : message) read.calls.push_back(read_one(element));
   } else if (message.is_array()) {
