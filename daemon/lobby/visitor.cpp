@@ -14,7 +14,7 @@ namespace {
 
 // A lobby serves small messages: launch arguments with a large environment are the largest.
 constexpr wire::Limits lobby_limits{.message = 64ULL << 20, .headers = 8ULL << 10};
-constexpr wire::Limits stranger_limits{.message = 1ULL << 20, .headers = 8ULL << 10};  // before the token was seen
+constexpr wire::Limits stranger_limits{.message = 4ULL << 20, .headers = 8ULL << 10};  // before the token was seen
 // An editor speaks as soon as it is connected.
 constexpr std::chrono::seconds first_message_limit{30};
 

@@ -28,18 +28,8 @@ Result<std::int64_t> step_over_call(const os::OnTracer& tracer, os::Waiter& wait
   bool was_stopped = false;  // nobody can block SIGSTOP
   TL_TRY_VOID(os::single_step(tracer, tid, 0));
   for (;;) {
-    TL_TRY(const auto event, waiter.of(tid, os::Waiter::Mode::poll));
-    if (!event) {
-      if (!patience.pause())
-        return fail(Errc::timeout,
-                    fmt::format("thread {} does not finish a system call made on our behalf", tid.value));
-      continue;
-    }
-    if (std::holds_alternative<os::Exited>(event->what) || std::holds_alternative<os::Killed>(event->what)) {
-      waiter.put_back(*event);  // the process's end, perhaps: it is for those who wait for it
-      return fail(Errc::thread_gone, fmt::format("thread {} ended during a system call made on our behalf", tid.value));
-    }
-    if (const auto* stop = std::get_if<os::SignalStop>(&event->what)) was_stopped |= stop->signal == SIGSTOP;
+    TL_TRY(const auto event, next_stop_in_call(waiter, tid, patience));
+    if (const auto* stop = std::get_if<os::SignalStop>(&event.what)) was_stopped |= stop->signal == SIGSTOP;
     TL_TRY(const auto regs, os::general_registers(tracer, tid));
     if (regs.rip == instruction.value + syscall_size) {
       // The step's SIGTRAP, left pending behind an EVENT_STOP, would be the program's death.
@@ -56,6 +46,23 @@ Result<std::int64_t> step_over_call(const os::OnTracer& tracer, os::Waiter& wait
 }
 
 }  // namespace
+
+Result<os::WaitEvent> next_stop_in_call(os::Waiter& waiter, Tid tid, Patience& patience) {
+  for (;;) {
+    TL_TRY(const auto event, waiter.of(tid, os::Waiter::Mode::poll));
+    if (!event) {
+      if (!patience.pause())
+        return fail(Errc::timeout,
+                    fmt::format("thread {} does not finish a system call made on our behalf", tid.value));
+      continue;
+    }
+    if (std::holds_alternative<os::Exited>(event->what) || std::holds_alternative<os::Killed>(event->what)) {
+      waiter.put_back(*event);
+      return fail(Errc::thread_gone, fmt::format("thread {} ended during a system call made on our behalf", tid.value));
+    }
+    return *event;
+  }
+}
 
 Result<std::int64_t> make_call(const os::OnTracer& tracer, os::Waiter& waiter, Tid tid, Before before,
                                const RemoteCall& call) {

@@ -14,13 +14,22 @@
 #include "daemon/os/proc.hpp"
 #include "daemon/os/tracer_thread.hpp"
 #include "daemon/os/wait.hpp"
+#include "daemon/run/patience.hpp"
 #include "daemon/util/memory.hpp"
 #include "proto/words/addr.hpp"
 #include "proto/words/result.hpp"
 
 namespace trapline::run {
 
-enum class Before : std::uint8_t { no_signal, in_signal_stop };  // of the thread, when it is borrowed
+enum class Before : std::uint8_t {
+  no_signal,
+  in_signal_stop
+};  // The next stop of a thread that makes a system call in our name. Its end, which may be the process's, is put back
+    // for
+// those who wait for it. Errors: timeout, thread_gone.
+Result<os::WaitEvent> next_stop_in_call(os::Waiter& waiter, Tid tid, Patience& patience);
+
+// of the thread, when it is borrowed
 
 struct RemoteCall {
   LoadAddr syscall_instruction;

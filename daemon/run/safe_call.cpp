@@ -14,6 +14,7 @@
 
 #include "daemon/os/ptrace.hpp"
 #include "daemon/run/patience.hpp"
+#include "daemon/run/remote_call.hpp"
 
 namespace trapline::run {
 namespace {
@@ -117,24 +118,14 @@ Result<std::int64_t> run_to_exit(const os::OnTracer& tracer, os::Waiter& waiter,
   bool was_stopped = false;  // nobody can block SIGSTOP
   TL_TRY_VOID(os::resume_to_syscall(tracer, tid, 0));
   for (;;) {
-    TL_TRY(const auto event, waiter.of(tid, os::Waiter::Mode::poll));
-    if (!event) {
-      if (!patience.pause())
-        return fail(Errc::timeout,
-                    fmt::format("thread {} does not finish a system call made on our behalf", tid.value));
-      continue;
-    }
-    if (std::holds_alternative<os::Exited>(event->what) || std::holds_alternative<os::Killed>(event->what)) {
-      waiter.put_back(*event);  // the process's end, perhaps: it is for those who wait for it
-      return fail(Errc::thread_gone, fmt::format("thread {} ended during a system call made on our behalf", tid.value));
-    }
+    TL_TRY(const auto event, next_stop_in_call(waiter, tid, patience));
     TL_TRY(const bool left, left_the_call(tracer, tid, call));
     if (left) {
       TL_TRY(const auto regs, os::general_registers(tracer, tid));
       if (was_stopped) ::syscall(SYS_tkill, tid.value, SIGSTOP);  // taken in the middle of our call: sent again
       return static_cast<std::int64_t>(regs.rax);
     }
-    if (const auto* stop = std::get_if<os::SignalStop>(&event->what)) was_stopped |= stop->signal == SIGSTOP;
+    if (const auto* stop = std::get_if<os::SignalStop>(&event.what)) was_stopped |= stop->signal == SIGSTOP;
     TL_TRY_VOID(os::resume_to_syscall(tracer, tid, 0));
   }
 }

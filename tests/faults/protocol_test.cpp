@@ -196,6 +196,28 @@ TEST_CASE("ten thousand small messages at once are answered in their order") {
   }
 }
 
+TEST_CASE("calls that had to wait are answered one after another, however many") {
+  Daemon daemon;
+  RpcClient client(daemon);
+  client.call("session.launch", {{"program", fixture("run_threads")}});
+  client.call("session.kill");
+  constexpr int count = 4000;
+  // The first keeps all behind it waiting; each of those is refused at once.
+  const int waiting =
+      client.send("session.attach", {{"name", "no-such-program-anywhere"}, {"waitFor", true}, {"timeout", 1}});
+  std::string all;
+  for (int i = 0; i < count; ++i)
+    all +=
+        json{{"jsonrpc", "2.0"}, {"id", 10'000 + i}, {"method", "session.launch"}, {"params", json::object()}}.dump() +
+        "\n";
+  client.peer.send(all);
+  CHECK(client.answer(waiting).contains("error"));
+  int right = 0;
+  for (int i = 0; i < count; ++i) right += client.answer(10'000 + i).contains("error") ? 1 : 0;
+  CHECK(right == count);
+  check_serves(daemon);
+}
+
 TEST_CASE("a client that never reads is not read any more, and slows nobody down") {
   Daemon daemon;
   const std::string ask = R"({"jsonrpc":"2.0","id":1,"method":"rpc.discover"})"

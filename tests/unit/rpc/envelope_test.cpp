@@ -52,6 +52,17 @@ TEST_CASE("what is no call says why, and how one looks") {
   }
 }
 
+TEST_CASE("a batch has a bound: one answer says so, and no call of it is made") {
+  Json batch = Json::array();
+  for (int i = 0; i < 256; ++i) batch.push_back(call(i, "session.list", Json::object()));
+  CHECK(read_message(batch).calls.size() == 256);
+  batch.push_back(call(256, "session.list", Json::object()));
+  const auto read = read_message(batch);
+  REQUIRE(read.calls.size() == 1);
+  CHECK_FALSE(read.calls[0].call);
+  CHECK(read.calls[0].error.message.find("257") != std::string::npos);
+}
+
 TEST_CASE("an error's code, blame and hint come back at the other end") {
   const Error refused{.code = Errc::no_permission, .message = "m", .os_errno = 0, .hint = "h"};
   const auto sent = error(Json(5), refused);
