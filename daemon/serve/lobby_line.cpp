@@ -40,8 +40,13 @@ void Host::packet(util::Packet packet) {
     if (const auto read = rpc::read_as<rpc::Visit>(*json)) visit(*read, std::move(packet.fds));
   } else if (type == "answer") {
     const auto read = rpc::read_as<rpc::SessionsAnswer>(*json);
-    const auto asked = read ? asked_.extract(read->id) : decltype(asked_.extract(0)){};
-    if (!asked.empty()) asked.mapped()(read->sessions);
+    if (!read) return log::warn("serve", "the lobby's answer: {}", read.error().message);
+    // One question is under way at a time; who asked meanwhile is answered by the next one.
+    std::vector<Reply<std::vector<rpc::SessionInfo>>> answered;
+    while (!asked_.empty() && asked_.begin()->first <= read->id)
+      answered.push_back(std::move(asked_.extract(asked_.begin()).mapped()));
+    if (!asked_.empty()) send_to_lobby(rpc::house_packet("ask", rpc::Ask{.id = asked_.rbegin()->first}));
+    for (const auto& reply : answered) reply(read->sessions);
   } else if (type == "bye") {
     if (stage_ == Stage::leaving) return finish();
     report();  // a client came after all: the lobby lists us again
@@ -154,8 +159,9 @@ void Host::ask_sessions(Reply<std::vector<rpc::SessionInfo>> reply) {
   };
   if (!channel_.is_open()) return fresh(std::vector{info()});
   const auto id = ++last_ask_;
+  const bool first = asked_.empty();
   asked_.emplace(id, fresh);
-  send_to_lobby(rpc::house_packet("ask", rpc::Ask{.id = id}));
+  if (first) send_to_lobby(rpc::house_packet("ask", rpc::Ask{.id = id}));
 }
 
 Result<std::shared_ptr<Connection>> make_connection(Host& host, std::shared_ptr<util::Stream> stream,

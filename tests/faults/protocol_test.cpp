@@ -174,6 +174,10 @@ TEST_CASE("ten thousand small messages at once are answered in their order") {
     client.call("session.launch", {{"program", fixture("run_threads")}});
     pipeline("thread.list");
   }
+  SUBCASE("in a session, which asks the lobby") {
+    client.call("session.launch", {{"program", fixture("run_threads")}});
+    pipeline("session.list");
+  }
   SUBCASE("an editor's") {
     DapClient editor(daemon);
     editor.initialize();
