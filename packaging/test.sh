@@ -2,9 +2,9 @@
 # Builds trapline and runs its suites. The last line is `N passed, N failed` (`, N skipped` may follow), counted in test
 # cases; the exit code is 0 when none failed.
 #
-#   packaging/test.sh [SUITE]...      unit fuzz live dap golden faults foreign systemd; all of them when none is named
-#   packaging/test.sh sanitize        unit and fuzz once more, under address and undefined-behaviour sanitizers (asked for by name
-#                                     only, until a whole run of it was seen green)
+#   packaging/test.sh [SUITE]...      unit fuzz live dap golden faults foreign systemd sanitize; all of them when none is named
+#
+# sanitize: unit and fuzz once more, in a build of their own under address and undefined-behaviour sanitizers.
 #
 # BUILD_DIR (default build) holds one build a kind; JOBS (default: all processors) bounds the compiler.
 set -u
@@ -13,7 +13,7 @@ exec </dev/null
 export CI="${CI:-true}" LC_ALL=C.UTF-8
 build=${BUILD_DIR:-build} jobs=${JOBS:-$(nproc)}
 case $build in /*) ;; *) build=$PWD/$build ;; esac
-wanted=" ${*:-unit fuzz live dap golden faults foreign systemd} "
+wanted=" ${*:-unit fuzz live dap golden faults foreign systemd sanitize} "
 TRAPLINE_TOTALS=$(mktemp) && export TRAPLINE_TOTALS
 trap 'rm -f "$TRAPLINE_TOTALS"' EXIT
 
@@ -111,6 +111,7 @@ if wants sanitize; then
   sane_build=$build/sanitize
   export ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1"
   export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1"
+  ulimit -S -s 65536 2>/dev/null || true  # a sanitized frame takes ten times the room
   # Unit tests and fuzz runs. A debuggee is never sanitized, and tests that trace need timing that a sanitized tracer lacks.
   if configure "$sane_build" -Dbuildtype=plain -Dcpp_args=-g1 -Db_sanitize=address,undefined -Db_lundef=false \
     -Dbench=false -Dfuzz=true &&
