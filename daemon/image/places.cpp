@@ -32,18 +32,22 @@ std::string function_name(const sym::Module& module, const sym::LineMatch& match
   return function ? function->name : std::string{};
 }
 
+CodePlace place_in(const MappedModule& module) {
+  return {.module = module.id,
+          .module_name = base_name(module.path),
+          .function = {},
+          .function_begin = {},
+          .file = {},
+          .line = {}};
+}
+
 }  // namespace
 
 std::optional<CodePlace> Modules::place(LoadAddr pc) const {
   const MappedModule* module = find(pc);
   if (!module) return std::nullopt;
   const std::uint64_t at = pc.value - module->bias;
-  CodePlace place{.module = module->id,
-                  .module_name = base_name(module->path),
-                  .function = {},
-                  .function_begin = {},
-                  .file = {},
-                  .line = {}};
+  CodePlace place = place_in(*module);
   if (const auto function = module->symbols->function_at(at)) {
     place.function = function->name;
     place.function_begin = {function->entry + module->bias};
@@ -60,12 +64,7 @@ std::optional<CodePlace> Modules::place(LoadAddr pc) const {
 std::optional<CodePlace> Modules::place_without_opening(LoadAddr pc) const {
   const MappedModule* module = find(pc);
   if (!module || !module->symbols->debug_info_waits()) return std::nullopt;
-  CodePlace place{.module = module->id,
-                  .module_name = base_name(module->path),
-                  .function = {},
-                  .function_begin = {},
-                  .file = {},
-                  .line = {}};
+  CodePlace place = place_in(*module);
   if (const auto symbol = module->symbols->symbol_at(pc.value - module->bias); symbol && symbol->function) {
     place.function = sym::without_parameters(sym::demangle(symbol->name));
     place.function_begin = {symbol->address + module->bias};

@@ -132,36 +132,37 @@ void UnitNames::add(const ElfModule& module, const Dwarf_Die& die, int tag, std:
   }
 }
 
-// A unit that uses a type of a type unit holds a stub for it, which gcc leaves without a name and outside of all
-// namespaces: the path is known in the type unit only. The scopes on it may be this unit's own, or are made here.
+// A unit that uses a type of a type unit declares it there by its signature, a DIE which gcc leaves without a name and
+// outside of all namespaces: the path is known in the type unit only. The scopes on it may be this unit's own, or are
+// made here.
 void UnitNames::place_types_of_type_units(const ElfModule& module) {
   if (elsewhere_.empty()) return;
-  struct Stub {
+  struct Declared {
     std::uint32_t entry;
     std::vector<Dwarf_Die> scopes;  // outermost first
   };
-  std::vector<Stub> stubs;
+  std::vector<Declared> declared;
   for (const auto& [entry, real] : elsewhere_) {
-    Stub stub{entry, {}};
+    Declared one{entry, {}};
     auto scope = lexical_parent(module, real);
     for (int depth = 0; scope && depth < max_die_depth; ++depth) {
       const int tag = dwarf_tag(&*scope);
       if (tag == DW_TAG_type_unit || tag == DW_TAG_compile_unit || tag == DW_TAG_partial_unit) break;
-      stub.scopes.push_back(*scope);
+      one.scopes.push_back(*scope);
       scope = lexical_parent(module, *scope);
     }
-    std::ranges::reverse(stub.scopes);
-    stubs.push_back(std::move(stub));
+    std::ranges::reverse(one.scopes);
+    declared.push_back(std::move(one));
   }
-  // Enclosing classes may be stubs too: they take their places first.
-  std::ranges::stable_sort(stubs, {}, [](const Stub& stub) { return stub.scopes.size(); });
-  for (const Stub& stub : stubs) entries_[stub.entry].parent = NameEntry::no_parent;
+  // Enclosing classes may be declared so too: they take their places first.
+  std::ranges::stable_sort(declared, {}, [](const Declared& one) { return one.scopes.size(); });
+  for (const Declared& one : declared) entries_[one.entry].parent = NameEntry::no_parent;
   std::map<std::pair<std::uint32_t, std::string>, std::uint32_t> known;
   for (std::uint32_t i = 0; i < entries_.size(); ++i)
     if (has_scope(entries_[i].tag)) known.try_emplace({entries_[i].parent, entries_[i].name}, i);
-  for (const Stub& stub : stubs) {
+  for (const Declared& one : declared) {
     std::uint32_t parent = NameEntry::no_parent;
-    for (Dwarf_Die scope : stub.scopes) {
+    for (Dwarf_Die scope : one.scopes) {
       const int tag = dwarf_tag(&scope);
       const char* written = die_name(scope);
       const std::string name = written != nullptr ? written : "";
@@ -174,8 +175,8 @@ void UnitNames::place_types_of_type_units(const ElfModule& module) {
       }
       parent = found->second;
     }
-    entries_[stub.entry].parent = parent;
-    known[{parent, entries_[stub.entry].name}] = stub.entry;
+    entries_[one.entry].parent = parent;
+    known[{parent, entries_[one.entry].name}] = one.entry;
   }
 }
 

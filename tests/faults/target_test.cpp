@@ -20,6 +20,14 @@ std::chrono::microseconds moment(std::mt19937_64& random, long longest) {
   return std::chrono::microseconds(std::uniform_int_distribution<long>(0, longest)(random));
 }
 
+// Of many calls under way, the last one's answer: those before it came.
+void pass_over_to(RpcClient& client, int last) {
+  std::optional<json> answer;
+  do answer = client.message();
+  while (answer && (!answer->contains("id") || (*answer)["id"] != last));
+  REQUIRE(answer);
+}
+
 // The session tells of the end, once, and serves on.
 void check_told_of_the_end(RpcClient& client, const Daemon& daemon) {
   eventually("the exit to be known", [&] {
@@ -46,10 +54,7 @@ TEST_CASE("kill -9 of the program while it steps") {
     for (int k = 0; k < 100; ++k) last = client.send(k % 2 == 0 ? "execution.next" : "execution.stepIn");
     pause_for(moment(random, 20000));
     subject.signal(SIGKILL);
-    std::optional<json> answer;
-    do answer = client.message();
-    while (answer && (!answer->contains("id") || (*answer)["id"] != last));
-    REQUIRE(answer);
+    pass_over_to(client, last);
     CHECK(WTERMSIG(subject.wait()) == SIGKILL);
     check_told_of_the_end(client, daemon);
     CHECK(client.call("execution.wait", {{"timeoutMs", 20000}})["signal"] == "SIGKILL");
@@ -94,10 +99,7 @@ TEST_CASE("kill -9 of the program while breakpoints are set") {
     }
     pause_for(moment(random, 30000));
     subject.signal(SIGKILL);
-    std::optional<json> answer;
-    do answer = client.message();
-    while (answer && (!answer->contains("id") || (*answer)["id"] != last));
-    REQUIRE(answer);
+    pass_over_to(client, last);
     CHECK(WTERMSIG(subject.wait()) == SIGKILL);
     check_told_of_the_end(client, daemon);
   }
@@ -120,10 +122,7 @@ TEST_CASE("the program executes itself while breakpoints are set: they move to t
     }
     pause_for(moment(random, 10000));
     subject.signal(SIGUSR2);
-    std::optional<json> answer;
-    do answer = client.message();
-    while (answer && (!answer->contains("id") || (*answer)["id"] != last));
-    REQUIRE(answer);
+    pass_over_to(client, last);
     REQUIRE(subject.line() == "ready");
     CHECK(client.call("session.list")[0]["state"] == "running");
     eventually("passes in the new program", [&] {

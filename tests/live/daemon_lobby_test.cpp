@@ -243,6 +243,7 @@ TEST_CASE("sockets of a service manager are taken over") {
   std::filesystem::remove_all(name);
 }
 
+// Skipped without root: nobody else can become another user.
 TEST_CASE("another user is told whose daemon this is" * doctest::skip(::geteuid() != 0)) {
   Daemon daemon;
   REQUIRE(::chmod(daemon.folder().c_str(), 0755) == 0);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -391,33 +392,23 @@ TEST_CASE("the sweep finds what no known tid explains, and nothing where there i
   CHECK(std::holds_alternative<InterruptStop>(found->what));
 }
 
-TEST_CASE("an interrupt overtakes the SIGTRAP of a step through a sleeping system call: trap_pending tells") {
+TEST_CASE("an interrupt overtakes the SIGTRAP of a step through a system call: trap_pending tells") {
   const TracerThread thread;
   const auto& tracer = thread.token();
-  SharedPage page;
-  const Pid pid = fork_child([&] {
-    page->ready = 1;
-    ::pause();
-  });
-  wait_for(page->ready, 1);
-  REQUIRE(seize(tracer, Tid{pid.value}, 0));
+  const Pid pid = fork_child([] { ::pause(); });
+  REQUIRE(seize(tracer, Tid{pid.value}, trace_sysgood));
   Tracee tracee(thread, pid);
-  const auto sleep_in_pause = [&] {
-    const auto deadline = std::chrono::steady_clock::now() + test_patience;
-    for (;;) {
-      const auto status = process_status(tracee.tid());
-      REQUIRE(status);
-      if (status->state == 'S') return;
-      if (std::chrono::steady_clock::now() > deadline) FAIL("the child does not sleep");
-      ::usleep(200);
-    }
-  };
-  sleep_in_pause();
   stop(tracer, tracee);
   CHECK(trap_pending(tracer, tracee.tid()).value() == false);
-  // The kernel takes it back to its `syscall`, and the step ends behind that.
+  // To the entry of pause(): from there a step ends behind the call, and an interrupt ends the call.
+  for (std::uint64_t call = 0; call != SYS_pause;) {
+    REQUIRE(resume_to_syscall(tracer, tracee.tid(), 0));
+    REQUIRE(std::holds_alternative<SyscallStop>(tracee.next().what));
+    const auto registers = general_registers(tracer, tracee.tid());
+    REQUIRE(registers);
+    call = registers->orig_rax;
+  }
   REQUIRE(single_step(tracer, tracee.tid(), 0));
-  sleep_in_pause();
   stop(tracer, tracee);
   CHECK(trap_pending(tracer, tracee.tid()).value() == true);
   REQUIRE(resume(tracer, tracee.tid(), 0));
