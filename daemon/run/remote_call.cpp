@@ -24,18 +24,16 @@ constexpr std::size_t largest_search = std::size_t{1} << 20;
 // Steps until the instruction was left. An EVENT_STOP of an earlier PTRACE_INTERRUPT may come first; SIGTRAP is the
 // only signal that is not blocked, and a SIGTRAP that somebody sends at this moment looks like our own step.
 Result<std::int64_t> step_over_call(const os::OnTracer& tracer, os::Waiter& waiter, Tid tid, LoadAddr instruction) {
-  Patience patience(bound);
-  bool was_stopped = false;  // nobody can block SIGSTOP
+  StopsInCall stops(waiter, tid);
   TL_TRY_VOID(os::single_step(tracer, tid, 0));
   for (;;) {
-    TL_TRY(const auto event, next_stop_in_call(waiter, tid, patience));
-    if (const auto* stop = std::get_if<os::SignalStop>(&event.what)) was_stopped |= stop->signal == SIGSTOP;
+    TL_TRY_VOID(stops.next());
     TL_TRY(const auto regs, os::general_registers(tracer, tid));
     if (regs.rip == instruction.value + syscall_size) {
       // The step's SIGTRAP, left pending behind an EVENT_STOP, would be the program's death.
       TL_TRY(const auto pending, os::trap_pending(tracer, tid));
       if (!pending) {
-        if (was_stopped) ::syscall(SYS_tkill, tid.value, SIGSTOP);  // taken in the middle of our call: sent again
+        stops.over();
         return static_cast<std::int64_t>(regs.rax);
       }
       TL_TRY_VOID(os::resume(tracer, tid, 0));
@@ -47,21 +45,29 @@ Result<std::int64_t> step_over_call(const os::OnTracer& tracer, os::Waiter& wait
 
 }  // namespace
 
-Result<os::WaitEvent> next_stop_in_call(os::Waiter& waiter, Tid tid, Patience& patience) {
+StopsInCall::StopsInCall(os::Waiter& waiter, Tid tid) : waiter_(waiter), tid_(tid), patience_(bound) {}
+
+Result<os::WaitEvent> StopsInCall::next() {
   for (;;) {
-    TL_TRY(const auto event, waiter.of(tid, os::Waiter::Mode::poll));
+    TL_TRY(const auto event, waiter_.of(tid_, os::Waiter::Mode::poll));
     if (!event) {
-      if (!patience.pause())
+      if (!patience_.pause())
         return fail(Errc::timeout,
-                    fmt::format("thread {} does not finish a system call made on our behalf", tid.value));
+                    fmt::format("thread {} does not finish a system call made on our behalf", tid_.value));
       continue;
     }
     if (std::holds_alternative<os::Exited>(event->what) || std::holds_alternative<os::Killed>(event->what)) {
-      waiter.put_back(*event);
-      return fail(Errc::thread_gone, fmt::format("thread {} ended during a system call made on our behalf", tid.value));
+      waiter_.put_back(*event);
+      return fail(Errc::thread_gone,
+                  fmt::format("thread {} ended during a system call made on our behalf", tid_.value));
     }
+    if (const auto* stop = std::get_if<os::SignalStop>(&event->what)) was_stopped_ |= stop->signal == SIGSTOP;
     return *event;
   }
+}
+
+void StopsInCall::over() const {
+  if (was_stopped_) ::syscall(SYS_tkill, tid_.value, SIGSTOP);
 }
 
 Result<std::int64_t> make_call(const os::OnTracer& tracer, os::Waiter& waiter, Tid tid, Before before,

@@ -1,5 +1,6 @@
 #pragma once
-// A system call made by a stopped thread of the debuggee on our behalf: mmap and munmap for slots, nothing else.
+// A system call made by a stopped thread of the debuggee on our behalf: mmap, munmap and rt_sigaction, for slots and
+// the shield; nothing else.
 //
 // The thread is put on a `syscall` instruction of its vdso and stepped over it (the kernel reports that at the exit of
 // the call, without a debug exception), all signals but SIGTRAP blocked so that none is taken half way; then every
@@ -21,15 +22,22 @@
 
 namespace trapline::run {
 
-enum class Before : std::uint8_t {
-  no_signal,
-  in_signal_stop
-};  // The next stop of a thread that makes a system call in our name. Its end, which may be the process's, is put back
-    // for
-// those who wait for it. Errors: timeout, thread_gone.
-Result<os::WaitEvent> next_stop_in_call(os::Waiter& waiter, Tid tid, Patience& patience);
+enum class Before : std::uint8_t { no_signal, in_signal_stop };  // of the thread, when it is borrowed
 
-// of the thread, when it is borrowed
+// The stops of a thread that makes a system call in our name. Its end, which may be the process's, is put back for
+// those who wait for it; a SIGSTOP, which nobody can block, is sent again when the call is over.
+class StopsInCall {
+ public:
+  StopsInCall(os::Waiter& waiter, Tid tid);
+  Result<os::WaitEvent> next();  // Errors: timeout, thread_gone
+  void over() const;
+
+ private:
+  os::Waiter& waiter_;
+  Tid tid_;
+  Patience patience_;
+  bool was_stopped_ = false;
+};
 
 struct RemoteCall {
   LoadAddr syscall_instruction;

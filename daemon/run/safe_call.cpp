@@ -22,7 +22,6 @@ namespace {
 constexpr std::uint64_t all_but_sigtrap = ~(std::uint64_t{1} << (SIGTRAP - 1));
 constexpr std::uint64_t red_zone = 128;
 constexpr std::uint64_t syscall_size = 2;
-constexpr std::chrono::seconds bound{2};
 constexpr std::string_view call_code{"\x0f\x05\xc3", 3};
 constexpr std::string_view sigreturn_code{"\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05", 9};
 
@@ -114,18 +113,16 @@ Result<bool> left_the_call(const os::OnTracer& tracer, Tid tid, LoadAddr call) {
 }
 
 Result<std::int64_t> run_to_exit(const os::OnTracer& tracer, os::Waiter& waiter, Tid tid, LoadAddr call) {
-  Patience patience(bound);
-  bool was_stopped = false;  // nobody can block SIGSTOP
+  StopsInCall stops(waiter, tid);
   TL_TRY_VOID(os::resume_to_syscall(tracer, tid, 0));
   for (;;) {
-    TL_TRY(const auto event, next_stop_in_call(waiter, tid, patience));
+    TL_TRY_VOID(stops.next());
     TL_TRY(const bool left, left_the_call(tracer, tid, call));
     if (left) {
       TL_TRY(const auto regs, os::general_registers(tracer, tid));
-      if (was_stopped) ::syscall(SYS_tkill, tid.value, SIGSTOP);  // taken in the middle of our call: sent again
+      stops.over();
       return static_cast<std::int64_t>(regs.rax);
     }
-    if (const auto* stop = std::get_if<os::SignalStop>(&event.what)) was_stopped |= stop->signal == SIGSTOP;
     TL_TRY_VOID(os::resume_to_syscall(tracer, tid, 0));
   }
 }

@@ -26,6 +26,7 @@
 #include "daemon/os/proc.hpp"
 #include "daemon/os/tracer_thread.hpp"
 #include "daemon/run/inferior.hpp"
+#include "tests/support/folder.hpp"
 
 namespace trapline::test {
 
@@ -45,25 +46,6 @@ inline Line mark_line(const std::string& file, const std::string& name) {
   FAIL("no mark ", name, " in ", file);
   return {};
 }
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "trapline-run-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline std::string slurp(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);

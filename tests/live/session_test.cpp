@@ -10,6 +10,7 @@
 #include <set>
 
 #include "tests/support/child.hpp"
+#include "tests/support/folder.hpp"
 #include "tests/support/live.hpp"
 
 namespace trapline::test {
@@ -61,25 +62,6 @@ std::string value_of(const std::vector<proto::ValueInfo>& values, std::string_vi
   const auto found = std::ranges::find(values, name, &proto::ValueInfo::name);
   return found == values.end() ? fmt::format("<no {}>", name) : found->value;
 }
-
-// A folder of this test's own.
-class Folder {
- public:
-  Folder() {
-    auto name = (std::filesystem::temp_directory_path() / "trapline-session-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 std::string text_of(const std::filesystem::path& path) {
   std::ifstream file(path);

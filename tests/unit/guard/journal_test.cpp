@@ -18,35 +18,22 @@
 #include "daemon/guard/journal_file.hpp"
 #include "daemon/guard/rewind.hpp"
 #include "daemon/os/proc.hpp"
+#include "tests/support/folder.hpp"
 
 using namespace trapline;
 using namespace trapline::guard;
 
 namespace {
 
-class Folder {
+class Folder : public trapline::test::Folder {
  public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "trapline-guard-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
   std::filesystem::path only() const {
     std::vector<std::filesystem::path> files;
-    for (const auto& file : std::filesystem::directory_iterator(path)) files.push_back(file.path());
+    for (const auto& file : std::filesystem::directory_iterator(path())) files.push_back(file.path());
     REQUIRE(files.size() == 1);
     return files[0];
   }
-  bool empty() const { return std::filesystem::is_empty(path); }
-
-  std::filesystem::path path;
+  bool empty() const { return std::filesystem::is_empty(path()); }
 };
 
 const Pid self{::getpid()};
@@ -75,7 +62,7 @@ std::vector<Entry> entries_of(const std::filesystem::path& file, RecordKind kind
 
 TEST_CASE("a journal names its process and its owner, and tells what stands there now") {
   Folder folder;
-  auto journal = create_journal(folder.path, self).value();
+  auto journal = create_journal(folder.path(), self).value();
   const auto file = folder.only();
   CHECK(file.filename() == journal_name(self, os::start_time(self).value()));
   REQUIRE(journal->will_patch(LoadAddr{0x1000}, byte(0x55)));
@@ -101,7 +88,7 @@ TEST_CASE("a journal names its process and its owner, and tells what stands ther
 
 TEST_CASE("long originals and masks go over several records and come back whole") {
   Folder folder;
-  auto journal = create_journal(folder.path, self).value();
+  auto journal = create_journal(folder.path(), self).value();
   std::vector<std::byte> original(200);
   for (std::size_t i = 0; i < original.size(); ++i) original[i] = static_cast<std::byte>(i + 1);
   REQUIRE(journal->will_patch(LoadAddr{0x1000}, original));
@@ -122,7 +109,7 @@ TEST_CASE("long originals and masks go over several records and come back whole"
 
 TEST_CASE("the file grows with what stands at one time, not with what came and went") {
   Folder folder;
-  auto journal = create_journal(folder.path, self).value();
+  auto journal = create_journal(folder.path(), self).value();
   const auto small = std::filesystem::file_size(folder.only());
   for (std::uint64_t i = 0; i < 20000; ++i) {
     REQUIRE(journal->will_patch(LoadAddr{0x1000 + i}, byte(0x55)));
@@ -137,15 +124,15 @@ TEST_CASE("the file grows with what stands at one time, not with what came and w
 
 TEST_CASE("a journal that goes without patches takes its file along; one with patches leaves it") {
   Folder folder;
-  { auto journal = create_journal(folder.path, self).value(); }
+  { auto journal = create_journal(folder.path(), self).value(); }
   CHECK(folder.empty());
   {
-    auto journal = create_journal(folder.path, self).value();
+    auto journal = create_journal(folder.path(), self).value();
     journal->slots_mapped({LoadAddr{0x5000}, LoadAddr{0x6000}});
   }
   CHECK(folder.empty());
   {
-    auto journal = create_journal(folder.path, self).value();
+    auto journal = create_journal(folder.path(), self).value();
     REQUIRE(journal->will_patch(LoadAddr{0x1000}, byte(0x55)));
   }
   CHECK(entries_of(folder.only(), RecordKind::text_patch).size() == 1);
@@ -153,22 +140,22 @@ TEST_CASE("a journal that goes without patches takes its file along; one with pa
 
 TEST_CASE("a second session on the same process is refused while the first one's journal is open") {
   Folder folder;
-  auto first = create_journal(folder.path, self).value();
+  auto first = create_journal(folder.path(), self).value();
   REQUIRE(first->will_patch(LoadAddr{0x10}, byte(0x55)));  // unmapped: there is nothing of ours there
   // The file of an owner that lives is nobody else's to recover.
-  CHECK(recover_all(folder.path).empty());
-  CHECK(recover_all(folder.path, self).empty());
+  CHECK(recover_all(folder.path()).empty());
+  CHECK(recover_all(folder.path(), self).empty());
   CHECK(entries_of(folder.only(), RecordKind::text_patch).size() == 1);
   first->close();
 }
 
 TEST_CASE("a cut-off journal gives the records that are there, never half a one") {
   Folder folder;
-  auto journal = create_journal(folder.path, self).value();
+  auto journal = create_journal(folder.path(), self).value();
   std::vector<std::byte> original(100, std::byte{7});
   for (std::uint64_t i = 0; i < 20; ++i) REQUIRE(journal->will_patch(LoadAddr{0x1000 + i}, original));
   const auto whole = bytes_of(folder.only());
-  const auto copy = folder.path / "copy";
+  const auto copy = folder / "copy";
   std::size_t before = 0;
   for (std::size_t size = 0; size < 64 + 70 * 64; size += 13) {
     write(copy, std::string_view(whole).substr(0, size));
@@ -189,10 +176,10 @@ TEST_CASE("a cut-off journal gives the records that are there, never half a one"
 
 TEST_CASE("another version, another file, no file") {
   Folder folder;
-  auto journal = create_journal(folder.path, self).value();
+  auto journal = create_journal(folder.path(), self).value();
   auto bytes = bytes_of(folder.only());
   journal->close();
-  const auto file = folder.path / "x";
+  const auto file = folder / "x";
   bytes[0] = '9';
   write(file, bytes);
   REQUIRE_FALSE(read_journal(file));
@@ -210,12 +197,12 @@ TEST_CASE("another version, another file, no file") {
 
 TEST_CASE("whatever bytes a journal holds: no entry is bigger than what was written, and reading ends") {
   Folder folder;
-  auto journal = create_journal(folder.path, self).value();
+  auto journal = create_journal(folder.path(), self).value();
   for (std::uint64_t i = 0; i < 50; ++i) REQUIRE(journal->will_patch(LoadAddr{0x1000 + i * 16}, byte(0x55)));
   const auto whole = bytes_of(folder.only());
   journal->close();
   std::mt19937_64 random(42);
-  const auto file = folder.path / "x";
+  const auto file = folder / "x";
   for (int round = 0; round < 300; ++round) {
     auto bytes = whole;
     for (int k = 0; k < 40; ++k) bytes[64 + random() % (bytes.size() - 64)] = static_cast<char>(random());
@@ -234,7 +221,7 @@ TEST_CASE("recover: a byte that is ours goes back, twice does no harm, what is n
   static unsigned char code[3] = {0xcc, 0x90, 0xcc};
   const auto at = [&](int i) { return LoadAddr{reinterpret_cast<std::uint64_t>(&code[i])}; };
   Folder folder;
-  auto journal = create_journal(folder.path, self).value();
+  auto journal = create_journal(folder.path(), self).value();
   REQUIRE(journal->will_patch(at(0), byte(0x55)));
   REQUIRE(journal->will_patch(at(1), byte(0x56)));  // restored by somebody before: no trap there
   REQUIRE(journal->will_patch(at(2), byte(0x57)));
@@ -243,9 +230,9 @@ TEST_CASE("recover: a byte that is ours goes back, twice does no harm, what is n
   journal->close();
   const std::uint64_t long_ago = 1;
   std::memcpy(bytes.data() + offsetof(Header, owner_start_time), &long_ago, sizeof long_ago);
-  const auto file = folder.path / "1-1.journal";
+  const auto file = folder / "1-1.journal";
   write(file, bytes);
-  const auto all = recover_all(folder.path);
+  const auto all = recover_all(folder.path());
   REQUIRE(all.size() == 1);
   CHECK(all[0].alive);
   CHECK(all[0].pid == self);
@@ -265,14 +252,14 @@ TEST_CASE("recover: a byte that is ours goes back, twice does no harm, what is n
 TEST_CASE("recover: a pid that is another process by now is left alone") {
   static unsigned char code[1] = {0xcc};
   Folder folder;
-  auto journal = create_journal(folder.path, self).value();
+  auto journal = create_journal(folder.path(), self).value();
   REQUIRE(journal->will_patch(LoadAddr{reinterpret_cast<std::uint64_t>(code)}, byte(0x55)));
   auto bytes = bytes_of(folder.only());
   journal->close();
   const std::uint64_t other = 1;
   std::memcpy(bytes.data() + offsetof(Header, start_time), &other, sizeof other);
   std::memcpy(bytes.data() + offsetof(Header, owner_start_time), &other, sizeof other);
-  const auto file = folder.path / "1-1.journal";
+  const auto file = folder / "1-1.journal";
   write(file, bytes);
   const auto done = recover(file);
   CHECK_FALSE(done.alive);
@@ -283,17 +270,17 @@ TEST_CASE("recover: a pid that is another process by now is left alone") {
 
 TEST_CASE("recover_all asks for the journals of one owner only, and leaves other files") {
   Folder folder;
-  auto journal = create_journal(folder.path, self).value();
+  auto journal = create_journal(folder.path(), self).value();
   auto bytes = bytes_of(folder.only());
   journal->close();
   const std::uint64_t long_ago = 1;
   std::memcpy(bytes.data() + offsetof(Header, owner_start_time), &long_ago, sizeof long_ago);
-  write(folder.path / "1-1.journal", bytes);
-  write(folder.path / "readme", "x");
-  CHECK(recover_all(folder.path, Pid{1}).empty());
-  CHECK(recover_all(folder.path, self).size() == 1);
+  write(folder / "1-1.journal", bytes);
+  write(folder / "readme", "x");
+  CHECK(recover_all(folder.path(), Pid{1}).empty());
+  CHECK(recover_all(folder.path(), self).size() == 1);
   CHECK(folder.only().filename() == "readme");
-  CHECK(recover_all(folder.path / "nowhere").empty());
+  CHECK(recover_all(folder / "nowhere").empty());
 }
 
 TEST_CASE("only behind the first byte of a longer instruction can nobody stand but by a trap") {

@@ -12,27 +12,14 @@
 #include "daemon/lobby/address.hpp"
 #include "daemon/lobby/listeners.hpp"
 #include "daemon/lobby/token.hpp"
+#include "tests/support/folder.hpp"
 
 using namespace trapline;
 using namespace trapline::lobby;
 
 namespace {
 
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "trapline-lobby-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::filesystem::path path;
-};
+using test::Folder;
 
 mode_t mode_of(const std::filesystem::path& path) {
   struct stat about {};
@@ -71,7 +58,7 @@ TEST_CASE("a house goes by its address") {
 
 TEST_CASE("a token is made once, kept private, and read again") {
   Folder folder;
-  const auto file = folder.path / "token";
+  const auto file = folder / "token";
   const auto made = load_token(file).value();
   CHECK(made.size() == 64);
   CHECK(mode_of(file) == 0600);
@@ -86,7 +73,7 @@ TEST_CASE("a token is made once, kept private, and read again") {
 TEST_CASE("a token file may end in a newline or not, and must hold enough to guess at") {
   Folder folder;
   const auto with = [&](std::string_view text) {
-    const auto file = folder.path / "token";
+    const auto file = folder / "token";
     std::ofstream(file, std::ios::trunc) << text;
     REQUIRE(::chmod(file.c_str(), 0600) == 0);
     return load_token(file);
@@ -96,8 +83,8 @@ TEST_CASE("a token file may end in a newline or not, and must hold enough to gue
   CHECK(with("0123456789abcdef\r\nmore").value() == "0123456789abcdef");
   CHECK(with("short").error().code == Errc::bad_request);
   CHECK(with("").error().code == Errc::bad_request);
-  CHECK_FALSE(load_token(folder.path / "no" / "such" / "folder"));
-  CHECK_FALSE(load_token(folder.path));
+  CHECK_FALSE(load_token(folder / "no" / "such" / "folder"));
+  CHECK_FALSE(load_token(folder.path()));
 }
 
 TEST_CASE("only the same token is the same") {
@@ -114,35 +101,35 @@ TEST_CASE("only the same token is the same") {
 
 TEST_CASE("a private folder is made so, made so again, and never somebody's link") {
   Folder folder;
-  const auto made = folder.path / "a" / "b";
+  const auto made = folder / "a" / "b";
   REQUIRE(private_folder(made));
   CHECK(mode_of(made) == 0700);
   REQUIRE(::chmod(made.c_str(), 0777) == 0);
   REQUIRE(private_folder(made));
   CHECK(mode_of(made) == 0700);
-  std::filesystem::create_symlink(made, folder.path / "link");
-  CHECK(private_folder(folder.path / "link").error().code == Errc::no_permission);
-  std::ofstream(folder.path / "file") << "x";
-  CHECK(private_folder(folder.path / "file").error().code == Errc::no_permission);
-  CHECK_FALSE(private_folder(folder.path / "file" / "below"));
+  std::filesystem::create_symlink(made, folder / "link");
+  CHECK(private_folder(folder / "link").error().code == Errc::no_permission);
+  std::ofstream(folder / "file") << "x";
+  CHECK(private_folder(folder / "file").error().code == Errc::no_permission);
+  CHECK_FALSE(private_folder(folder / "file" / "below"));
 }
 
 TEST_CASE("a house has one master at a time, who is named") {
   Folder folder;
   {
-    const auto first = lock_house(folder.path);
+    const auto first = lock_house(folder.path());
     REQUIRE(first);
-    const auto second = lock_house(folder.path);
+    const auto second = lock_house(folder.path());
     REQUIRE_FALSE(second);
     CHECK(second.error().code == Errc::wrong_state);
     CHECK(second.error().message.find(std::to_string(::getpid())) != std::string::npos);
   }
-  CHECK(lock_house(folder.path));
+  CHECK(lock_house(folder.path()));
 }
 
 TEST_CASE("a socket takes the place of a stale one, never of a file or a live one") {
   Folder folder;
-  const auto path = (folder.path / "d.sock").string();
+  const auto path = (folder / "d.sock").string();
   const auto address = parse_address("unix:" + path).value();
   {
     auto listener = listen_on(address);
@@ -159,10 +146,10 @@ TEST_CASE("a socket takes the place of a stale one, never of a file or a live on
   std::filesystem::remove(path);
   {
     const auto listener = listen_on(address);
-    std::filesystem::create_hard_link(path, folder.path / "stale");
+    std::filesystem::create_hard_link(path, folder / "stale");
   }
   CHECK_FALSE(std::filesystem::exists(path));
-  std::filesystem::rename(folder.path / "stale", path);
+  std::filesystem::rename(folder / "stale", path);
   CHECK(free_for_a_socket(address));
   CHECK(listen_on(address));
 }
