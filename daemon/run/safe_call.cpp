@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,7 +11,6 @@
 #include <string_view>
 
 #include "daemon/os/ptrace.hpp"
-#include "daemon/run/patience.hpp"
 #include "daemon/run/remote_call.hpp"
 
 namespace trapline::run {
