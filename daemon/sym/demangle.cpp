@@ -1,5 +1,6 @@
-// Names of the Itanium C++ ABI, made readable; and the part of a demangled name that names the function.
-#include <cxxabi.h>
+// Names of the Itanium C++ ABI and of Rust (v0 and legacy), made readable; and the part of a demangled name that names
+// the function. libiberty's demanglers: gcc's own, and written for names that may be damaged.
+#include <libiberty/demangle.h>
 
 #include <cctype>
 #include <cstdlib>
@@ -49,7 +50,7 @@ NameBounds name_bounds(std::string_view text) {
       continue;
     }
     if (c == '<') ++angle;
-    if (c == '>' && angle > 0) --angle;
+    if (c == '>' && angle > 0 && text[i - 1] != '-') --angle;  // "fn(i32) -> i32" closes nothing
     if (c == '(') {
       if (top) {
         // "(anonymous namespace)" and the like are parts of a name, and so is a function that encloses a local one:
@@ -102,13 +103,16 @@ NameBounds name_bounds(std::string_view text) {
 
 }  // namespace
 
+bool is_mangled(std::string_view name) { return name.starts_with("_Z") || name.starts_with("_R"); }
+
 std::string demangle(std::string_view name) {
-  if (!(name.starts_with("_Z") || name.starts_with("___Z")) || name.size() > longest_mangled) return std::string(name);
+  if (!is_mangled(name) || name.size() > longest_mangled) return std::string(name);
   const std::string text(name);
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> plain(abi::__cxa_demangle(text.c_str(), nullptr, nullptr, &status),
-                                                          &std::free);
-  return status == 0 && plain ? std::string(plain.get()) : text;
+  // Rust first: its older scheme is a C++ name with a hash for the last component, which nobody wants to read.
+  using Text = std::unique_ptr<char, decltype(&std::free)>;
+  Text plain(rust_demangle(text.c_str(), DMGL_PARAMS | DMGL_TYPES), &std::free);
+  if (!plain) plain = Text(cplus_demangle_v3(text.c_str(), DMGL_PARAMS | DMGL_TYPES), &std::free);
+  return plain ? std::string(plain.get()) : text;
 }
 
 std::string without_parameters(std::string_view demangled) {

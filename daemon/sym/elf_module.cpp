@@ -168,7 +168,7 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
     add(concrete && concrete->entry == symbol.address ? to_function(*this, *concrete) : to_function(symbol));
   };
   // There is one main, and its symbol names it: no need to read every unit for the commonest breakpoint of all.
-  if (name == "main" || name.starts_with("_Z"))
+  if (name == "main" || is_mangled(name))
     for (const auto* symbol : symbols_->with_mangled_name(name)) add_symbol(*symbol);
   if (!found.empty()) return found;
 

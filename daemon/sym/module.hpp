@@ -148,7 +148,8 @@ class Module {
   virtual std::uint64_t after_prologue(std::uint64_t entry) const = 0;
 };
 
-std::string demangle(std::string_view name);  // C++ (and Rust v0 later); unchanged where it is none
+std::string demangle(std::string_view name);  // C++ and Rust; unchanged where it is neither
+bool is_mangled(std::string_view name);       // begins as such names do
 // "ns::f<int>(char const*) const" -> "ns::f<int>"
 std::string without_parameters(std::string_view demangled);
 

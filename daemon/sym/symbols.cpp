@@ -16,7 +16,7 @@ bool names_code_or_data(unsigned type) {
 // Of several names for one address: functions, global ones, those without the marks of an internal alias.
 auto rank(const RawSymbol& symbol) {
   const auto underscores = std::min(symbol.name.find_first_not_of('_'), symbol.name.size());
-  const auto internal = symbol.name.starts_with("_Z") ? std::size_t{0} : underscores;
+  const auto internal = is_mangled(symbol.name) ? std::size_t{0} : underscores;
   return std::tuple(symbol.address, !symbol.function, symbol.size == 0, !symbol.global, internal, symbol.name.size(),
                     symbol.name);
 }
@@ -127,7 +127,7 @@ std::vector<std::pair<const RawSymbol*, std::string>> SymbolTable::functions_wit
   const std::string_view identifier = std::string_view(base).substr(base.starts_with('~') ? 1 : 0);
   for (const auto& symbol : symbols_) {
     if (!symbol.function) continue;
-    if (!symbol.name.starts_with("_Z")) {
+    if (!is_mangled(symbol.name)) {
       if (symbol.name == base) found.emplace_back(&symbol, std::string(symbol.name));
       continue;
     }
@@ -146,7 +146,7 @@ std::vector<const RawSymbol*> SymbolTable::functions_containing(std::string_view
   for (const auto& symbol : symbols_) {
     if (found.size() >= limit) break;
     if (!symbol.function) continue;
-    if (symbol.name.starts_with("_Z")) {
+    if (is_mangled(symbol.name)) {
       if (symbol.name.find(parts.back()) == std::string_view::npos) continue;
       if (demangle(symbol.name).find(text) == std::string::npos) continue;
     } else if (symbol.name.find(text) == std::string_view::npos) {

@@ -39,6 +39,45 @@ TEST_CASE("demangling leaves what is no mangled name alone") {
   CHECK(demangle("") == "");
 }
 
+TEST_CASE("what compilers append to a name is shown as a clone's mark") {
+  CHECK(demangle("_ZN2ns3runEi.cold") == "ns::run(int) [clone .cold]");
+  CHECK(demangle("_ZN2ns3runEi.constprop.0") == "ns::run(int) [clone .constprop.0]");
+  CHECK(demangle("_ZN2ns3runEi.part.0.isra.0") == "ns::run(int) [clone .part.0] [clone .isra.0]");
+  CHECK(demangle("_ZN2ns3runEi.llvm.1234567890") == "ns::run(int) [clone .llvm.1234567890]");
+  CHECK(without_parameters(demangle("_ZN2ns3runEi.part.0.isra.0")) == "ns::run");
+}
+
+TEST_CASE("C++ names read as the compiler's own demangler writes them") {
+  CHECK(demangle("_ZZ4mainENKUliE_clEi") == "main::{lambda(int)#1}::operator()(int) const");
+  CHECK(demangle("_ZN1AB5cxx113runEv") == "A[abi:cxx11]::run()");
+  CHECK(demangle("_ZZ1fvE7counter") == "f()::counter");
+  CHECK(demangle("_ZGVZ1fvE7counter") == "guard variable for f()::counter");
+  CHECK(demangle("_ZTV1A") == "vtable for A");
+  CHECK(demangle("_ZThn16_N1B1fEv") == "non-virtual thunk to B::f()");
+  CHECK(demangle("_ZN1AD0Ev") == "A::~A()");
+  CHECK(demangle("_ZN12_GLOBAL__N_13runEv") == "(anonymous namespace)::run()");
+  CHECK(demangle("_Zli2_xPKcm") == "operator\"\" _x(char const*, unsigned long)");
+}
+
+TEST_CASE("Rust's names lose their hashes, in the old scheme and in v0") {
+  CHECK(demangle("_ZN3foo4main17h0123456789abcdefE") == "foo::main");
+  CHECK(demangle("_ZN3foo4main28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE") == "foo::main::{{closure}}");
+  CHECK(demangle("_ZN3foo4main17h0123456789abcdefE.llvm.12345") == "foo::main");
+  CHECK(demangle("_ZN43_$LT$r..P$u20$as$u20$core..fmt..Display$GT$3fmt17h0123456789abcdefE") ==
+        "<r::P as core::fmt::Display>::fmt");
+  CHECK(demangle("_RNvCs1234_7mycrate3foo") == "mycrate::foo");
+  CHECK(demangle("_RNvCs1234_7mycrate3foo.llvm.1234") == "mycrate::foo");
+  CHECK(demangle("_RNCNvC7mycrate4main0B3_") == "mycrate::main::{closure#0}");
+  CHECK(demangle("_RINvNtC3std3mem8align_ofdE") == "std::mem::align_of::<f64>");
+  CHECK(demangle("_RNvMs_Cs4Cv8Wi1oAIB_7mycrateINtB4_3FooyE3bar") == "<mycrate::Foo<u64>>::bar");
+  CHECK(demangle("_RINvCs1234_7mycrate3fooKj3_E") == "mycrate::foo::<3>");
+  CHECK(demangle("_RINvCs1234_7mycrate3fooFjEdE") == "mycrate::foo::<fn(usize) -> f64>");
+  CHECK(demangle("_RINvCs1234_7mycrate3fooTSjRejEE") == "mycrate::foo::<([usize], &str, usize)>");
+  CHECK(demangle("_Random") == "_Random");
+  CHECK(without_parameters("mycrate::foo::<fn(usize) -> f64>") == "mycrate::foo::<fn(usize) -> f64>");
+  CHECK(without_parameters("<mycrate::Foo<u64> as a::B>::bar") == "<mycrate::Foo<u64> as a::B>::bar");
+}
+
 TEST_CASE("names are split where scopes end, not inside of templates, lists and operators") {
   CHECK(split_scopes("a::b<c::d>::e") == Parts{"a", "b<c::d>", "e"});
   CHECK(split_scopes("f(a::b)::c") == Parts{"f(a::b)", "c"});
