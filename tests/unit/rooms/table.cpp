@@ -19,7 +19,8 @@ const std::vector<Room>& table() {
       {"daemon/arch", {"proto/words", "daemon/util"}, {"zydis"}},
       // Register sets are arch's vocabulary, and ptrace reads and writes them.
       {"daemon/os", {"proto/words", "daemon/util", "daemon/arch"}, {"ptrace"}},
-      {"daemon/sym", {"proto/words", "daemon/util"}, {"elfutils"}},
+      {"daemon/index", {"proto/words", "daemon/util"}, {}},
+      {"daemon/sym", {"proto/words", "daemon/util", "daemon/index"}, {"elfutils"}},
       {"daemon/image", {"proto/words", "daemon/util", "daemon/os", "daemon/sym"}, {}},
       {"daemon/stack", {"proto/words", "daemon/util", "daemon/image", "daemon/sym", "daemon/arch"}, {"zydis"}},
       {"daemon/trap", {"proto/words", "daemon/util", "daemon/arch"}, {"zydis"}},
