@@ -112,6 +112,8 @@ Result<NodePtr> Binder::bind(const Syntax& syntax) {
       return node;
     }
     case SyntaxKind::this_: {
+      if (const Type* object = scope_.subject())
+        return make(NodeKind::address_of, object->pointer_to(), syntax, subject(syntax));
       const auto self = scope_.this_variable();
       if (!self) return bad(syntax, fmt::format("there is no object {}", scope_.place()));
       return symbol({Symbol::Kind::variable, "this", self->die, self->type, std::nullopt, self->gone, false}, syntax);
@@ -158,6 +160,7 @@ Result<NodePtr> Binder::bind(const Syntax& syntax) {
       return dereference_of(converted(std::move(address), type->pointer_to(), syntax), syntax);
     }
     case SyntaxKind::call:
+      if (auto tree = intrinsic_call(syntax)) return std::move(*tree);
       return fail(Errc::unsupported,
                   fmt::format("`{}`: functions of the program are not called from an expression", written(syntax)));
   }

@@ -27,6 +27,17 @@ class Binder {
   Result<NodePtr> member(const Syntax& syntax);
   Result<NodePtr> member_in(NodePtr object, const std::string& member, const Syntax& syntax);
   Result<NodePtr> missing_member(const sym::Type* record, const std::string& member, const Syntax& syntax);
+  bool has_member(const sym::Type* record, const std::string& member) const;
+
+  NodePtr subject(const Syntax& syntax) const;
+  std::optional<Result<NodePtr>> name_in_visualizer(const Syntax& syntax);
+  // `object` is taken only where there is an answer.
+  std::optional<Result<NodePtr>> intrinsic(NodePtr& object, std::string_view name,
+                                           const std::vector<const Syntax*>& arguments, const Syntax& syntax);
+  std::optional<Result<NodePtr>> intrinsic_call(const Syntax& syntax);
+  Result<NodePtr> arrow(NodePtr object, const Syntax& syntax);
+  Result<NodePtr> truth_value(NodePtr node, const Syntax& syntax);
+
   NodePtr through(NodePtr object, const sym::Member& member, const Syntax& syntax);
   NodePtr follow(NodePtr node, const Syntax& syntax);
 

@@ -15,6 +15,7 @@ using sym::Type;
 using sym::TypeKind;
 
 Result<NodePtr> Binder::name(const Syntax& syntax) {
+  if (auto known = name_in_visualizer(syntax)) return std::move(*known);
   const std::vector<Symbol> found = scope_.find(syntax.name);
   if (!found.empty()) {
     switch (found[0].kind) {
@@ -136,7 +137,7 @@ std::optional<Result<NodePtr>> Binder::member_of_class(const Syntax& syntax, boo
     return missing_member(record, field, syntax);
   }
   if (!for_address) {
-    if (!scope_.this_variable())
+    if (!scope_.this_variable() && scope_.subject() == nullptr)
       return bad(syntax, fmt::format("`{}` is a member of {}: it needs an object", field, record->name()));
     auto object = this_object(syntax);
     if (!object) return std::unexpected(object.error());
@@ -158,6 +159,7 @@ std::optional<Result<NodePtr>> Binder::member_of_class(const Syntax& syntax, boo
 // ---- members
 
 Result<NodePtr> Binder::this_object(const Syntax& syntax) {
+  if (scope_.subject() != nullptr) return subject(syntax);
   const auto self = scope_.this_variable();
   if (!self) return bad(syntax, "this is a member, and there is no object here");
   TL_TRY(NodePtr pointer,
@@ -218,6 +220,13 @@ void member_names(const Type* record, const Scope& scope, std::set<std::string>&
 }
 
 }  // namespace
+
+bool Binder::has_member(const Type* record, const std::string& member) const {
+  std::vector<const Member*> path;
+  std::vector<Found> found;
+  find_paths(record, member, scope_, path, found, 0);
+  return !found.empty();
+}
 
 Result<NodePtr> Binder::missing_member(const Type* record, const std::string& member, const Syntax&) {
   if (record->declaration())
@@ -285,6 +294,11 @@ Result<NodePtr> Binder::member(const Syntax& syntax) {
     TL_TRY(object, dereference_of(std::move(object), left));
     object = follow(std::move(object), left);
   } else if (syntax.flag && is_record(object->type)) {
+    TL_TRY(object, arrow(std::move(object), left));
+    if (object->kind == NodeKind::follow || object->kind == NodeKind::dereference) {
+      if (!is_record(object->type)) return bad(syntax, fmt::format("{} has no members", object->type->name()));
+      return member_in(std::move(object), syntax.name.parts.back(), syntax);
+    }
     return fail_hint(Errc::unsupported,
                      fmt::format("`{}`: {} is no pointer, and its operator-> is not called from here", written(syntax),
                                  object->type->name()),

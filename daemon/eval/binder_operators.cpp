@@ -57,6 +57,9 @@ std::unexpected<Error> Binder::no_operator(Op op, const Node& a, const Node* b, 
 
 Result<NodePtr> Binder::unary(const Syntax& syntax) {
   TL_TRY(NodePtr operand, bind_value(*syntax.kids[0]));
+  if (syntax.op == Op::logical_not) {
+    TL_TRY(operand, truth_value(std::move(operand), syntax));
+  }
   const Type* type = operand->type;
   if (syntax.op == Op::logical_not) {
     if (!is_scalar(type)) return no_operator(syntax.op, *operand, nullptr, syntax);
@@ -82,10 +85,15 @@ Result<NodePtr> Binder::dereference_of(NodePtr pointer, const Syntax& syntax) {
       return fail_hint(Errc::bad_expression,
                        fmt::format("`{}` is no pointer but `{}`", pointer->text, pointer->type->name()),
                        fmt::format("*(T*){} reads a T at this address", pointer->text));
-    if (is_record(type))
+    if (is_record(type)) {
+      if (auto target = intrinsic(pointer, "operator*", {}, syntax)) {
+        if (!*target) return std::move(*target);
+        return follow(**std::move(target), syntax);
+      }
       return fail_hint(Errc::unsupported,
                        fmt::format("`{}`: operator* of {} is not called from here", pointer->text, type->name()),
                        "use the member that holds the pointer");
+    }
     return bad(syntax, fmt::format("`{}` is no pointer", pointer->type->name()));
   }
   const Type* target = type->target();
@@ -129,6 +137,8 @@ Result<NodePtr> Binder::binary(const Syntax& syntax) {
   TL_TRY(NodePtr a, bind_value(*syntax.kids[0]));
   TL_TRY(NodePtr b, bind_value(*syntax.kids[1]));
   if (op == Op::logical_and || op == Op::logical_or) {
+    TL_TRY(a, truth_value(std::move(a), *syntax.kids[0]));
+    TL_TRY(b, truth_value(std::move(b), *syntax.kids[1]));
     if (!is_scalar(a->type) || !is_scalar(b->type)) return no_operator(op, *a, b.get(), syntax);
     auto node = make(NodeKind::logical, bool_type(), syntax, std::move(a), std::move(b));
     node->op = op;
@@ -233,6 +243,11 @@ Result<NodePtr> Binder::pointer_comparison(Op op, NodePtr a, NodePtr b, const Sy
 
 Result<NodePtr> Binder::index(const Syntax& syntax) {
   TL_TRY(NodePtr base, bind(*syntax.kids[0]));
+  if (is_record(base->type))
+    if (auto element = intrinsic(base, "operator[]", {syntax.kids[1].get()}, syntax)) {
+      if (!*element) return std::move(*element);
+      return follow(**std::move(element), syntax);
+    }
   TL_TRY(NodePtr at, bind_value(*syntax.kids[1]));
   if (is_integral(base->type) && (is_array(at->type) || is_pointer(at->type))) {
     TL_TRY(at, bind(*syntax.kids[1]));
@@ -262,6 +277,7 @@ Result<NodePtr> Binder::index(const Syntax& syntax) {
 
 Result<NodePtr> Binder::conditional(const Syntax& syntax) {
   TL_TRY(NodePtr condition, bind_value(*syntax.kids[0]));
+  TL_TRY(condition, truth_value(std::move(condition), *syntax.kids[0]));
   if (!is_scalar(condition->type))
     return bad(*syntax.kids[0], fmt::format("`{}` is no truth value", condition->type->name()));
   TL_TRY(NodePtr yes, bind(*syntax.kids[1]));
@@ -297,6 +313,7 @@ Result<NodePtr> Binder::conditional(const Syntax& syntax) {
 // ---- changing things
 
 Result<void> Binder::allow_change(const Node& target, const Syntax& syntax) const {
+  if (target.kind == NodeKind::slot) return {};  // a variable of the visualiser's: nothing of the program changes
   if (!options_.side_effects)
     return fail_hint(
         Errc::bad_expression,

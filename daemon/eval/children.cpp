@@ -8,6 +8,7 @@
 #include "daemon/eval/frame_context.hpp"
 #include "daemon/eval/number.hpp"
 #include "daemon/eval/scope.hpp"
+#include "daemon/eval/visualizer.hpp"
 
 namespace trapline::eval {
 
@@ -35,6 +36,11 @@ struct Listed {
 Result<Listed> listed(const FrameView& frame, const Value& value) {
   if (value.is_problem()) return std::unexpected(value.problem);
   Listed out{value, whole(frame, value.type), Listed::Through::itself};
+  // What was said of the pointer or reference is meant of what it leads to.
+  const auto keep_looks = [&] {
+    out.value.raw = value.raw;
+    out.value.view_name = value.view_name;
+  };
   for (int hops = 0; hops < 4 && out.value.type->is_reference(); ++hops) {
     const Type* target = out.type->target();
     if (const Part* removed = implicit_pointer_at(out.value)) {
@@ -46,6 +52,7 @@ Result<Listed> listed(const FrameView& frame, const Value& value) {
       out.value = in_memory(target, LoadAddr{at});
     }
     out.type = whole(frame, target);
+    keep_looks();
   }
   if (out.type->kind() != TypeKind::pointer) return out;
   const Type* target = out.type->target();
@@ -59,9 +66,16 @@ Result<Listed> listed(const FrameView& frame, const Value& value) {
     out.value = in_memory(target, LoadAddr{at});
     if (at == 0) return fail(Errc::bad_address, "null pointer");
   }
+  keep_looks();
   out.through = pointee->kind() == TypeKind::record ? Listed::Through::arrow : Listed::Through::dereferenced;
   out.type = pointee;
   return out;
+}
+
+// Whom to ask; nullptr: the members are listed as they are.
+Visualizer* visualizer_of(const FrameView& frame, const Listed& parent) {
+  if (parent.value.raw || (parent.type->kind() != TypeKind::record && !parent.value.visual)) return nullptr;
+  return frame.visualizers;
 }
 
 bool worth_dereferencing(const Type* pointee) {
@@ -167,10 +181,12 @@ ChildCount child_count(const FrameView& frame, const Value& value) {
   if (type->kind() == TypeKind::pointer && !worth_dereferencing(whole(frame, type->target()))) return {};
   if (is_complex(type)) return {.named = 2, .indexed = 0};
   if (type->kind() != TypeKind::pointer && type->kind() != TypeKind::record && type->kind() != TypeKind::array &&
-      !value.type->is_reference())
+      !value.type->is_reference() && !value.visual)
     return {};
   const auto parent = listed(frame, value);
   if (!parent) return {};
+  if (Visualizer* visualizer = visualizer_of(frame, *parent))
+    if (const auto count = visualizer->child_count(frame, parent->value)) return *count;
   if (parent->through == Listed::Through::dereferenced) {
     // A pointer that leads nowhere has nothing below it.
     std::byte probe{};
@@ -193,6 +209,11 @@ ChildCount child_count(const FrameView& frame, const Value& value) {
 Result<std::vector<Child>> children(const FrameView& frame, const Value& value, std::string_view expression,
                                     std::uint64_t start, std::uint64_t count) {
   TL_TRY(const Listed parent, listed(frame, value));
+  if (Visualizer* visualizer = visualizer_of(frame, parent)) {
+    std::string object(expression);
+    if (!object.empty() && parent.through == Listed::Through::arrow) object = "*" + operand(object);
+    if (auto page = visualizer->children(frame, parent.value, object, start, count)) return *std::move(page);
+  }
   const ChildCount total = child_count(frame, value);
   const std::uint64_t all = total.named + total.indexed;
   if (start >= all) return std::vector<Child>{};

@@ -11,6 +11,7 @@
 #include "daemon/eval/frame_context.hpp"
 #include "daemon/eval/interpreter.hpp"
 #include "daemon/eval/scope.hpp"
+#include "daemon/eval/visualizer.hpp"
 
 namespace trapline::eval {
 
@@ -33,7 +34,8 @@ std::vector<Variable> values_of(const FrameView& frame, const std::vector<sym::V
 }
 
 FrameScope scope_of(const FrameView& frame, const FramePlace& place) {
-  return FrameScope(*frame.modules, place.scope, place.module, place.file_pc);
+  return FrameScope(*frame.modules, place.scope, place.module, place.file_pc,
+                    frame.visualizers == nullptr ? nullptr : frame.visualizers->intrinsics(frame));
 }
 
 // A value that cannot be read is no answer: better the error now than a line of text that looks like one.

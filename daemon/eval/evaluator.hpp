@@ -19,6 +19,8 @@
 
 namespace trapline::eval {
 
+class Visualizer;
+
 // What an evaluation may look at. `stack` and `level` give the frame and, for DW_OP_entry_value, its callers.
 struct FrameView {
   stack::Stack* stack = nullptr;  // nullptr: globals only
@@ -28,7 +30,8 @@ struct FrameView {
   const image::Modules* modules = nullptr;      // never null
   // Writes registers of the innermost frame; unset: registers are read-only.
   std::function<Result<void>(const arch::RegisterFile&)> write_registers;
-  std::uint64_t thread_pointer = 0;  // fs base, for TLS
+  std::uint64_t thread_pointer = 0;   // fs base, for TLS
+  Visualizer* visualizers = nullptr;  // nullptr: every value is shown as its members
 };
 
 struct Limits {
@@ -73,6 +76,7 @@ struct Child {
   std::string name;           // "x", "[3]", "Base"
   std::string evaluate_name;  // full expression, given the parent's
   Value value;
+  std::optional<Format> format;  // how a visualiser wants it and what is below it shown
   bool base_class = false, virtual_base = false, static_member = false;
 };
 // Children [start, start+count) (count 0: all): named first, then indexed. Cost is the page's.

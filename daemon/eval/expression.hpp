@@ -50,6 +50,9 @@ enum class NodeKind : std::uint8_t {
   dynamic_size,     // kid: lvalue whose size is known at run time only
   member_pointer,   // kids: record lvalue, pointer to member
   complex_part,     // kid; flag: imaginary
+  subject,          // the object that the tree is about: of a visualiser's expression, or of an intrinsic's body
+  slot,             // offset: which of the tree's arguments and local variables
+  inlined,          // kids: object, arguments; body: run with these as its subject and slots
 };
 
 struct Node;
@@ -64,6 +67,7 @@ struct Node {
   Op op = Op::add;
   const sym::Type* operands = nullptr;
   std::vector<NodePtr> kids;
+  std::shared_ptr<const Node> body;  // of inlined: shared by all its calls
   std::vector<std::byte> bytes;
   sym::Symbol symbol;
   const sym::Member* member = nullptr;

@@ -9,6 +9,7 @@
 #include "daemon/eval/number.hpp"
 #include "daemon/eval/scope.hpp"
 #include "daemon/eval/text.hpp"
+#include "daemon/eval/visualizer.hpp"
 
 namespace trapline::eval {
 
@@ -50,6 +51,9 @@ std::string Printer::symbol(std::uint64_t address) const {
 std::string Printer::text(const Value& value, std::size_t depth) const {
   if (value.is_problem()) return problem_text(value.problem);
   const Type* plain = value.type->strip();
+  if (view_.visualizers != nullptr && !value.raw && !options_.format.raw &&
+      (plain->kind() == TypeKind::record || value.visual))
+    if (auto line = view_.visualizers->summary(view_, value, options_, depth)) return *std::move(line);
   switch (plain->kind()) {
     case TypeKind::void_: return "void";
     case TypeKind::unknown:

@@ -116,6 +116,11 @@ Result<Value> Interpreter::dispatch(const Node& node) {
     }
     case NodeKind::member_pointer: return member_pointer(node);
     case NodeKind::complex_part: return complex_part(node);
+    case NodeKind::subject:
+      if (around_.subject == nullptr) return fail(Errc::internal, "there is no object here");
+      return *around_.subject;
+    case NodeKind::slot: return slot(node);
+    case NodeKind::inlined: return inlined(node);
   }
   return fail(Errc::internal, "a node without meaning");
 }
@@ -409,13 +414,41 @@ Result<Value> Interpreter::compare_text(const Node& node) {
   return computed(node.type, {std::byte{equal != node.flag}});
 }
 
+// ---- trees within trees
+
+Result<Value> Interpreter::slot(const Node& node) {
+  const auto index = static_cast<std::size_t>(node.offset);
+  if (around_.slots == nullptr || index >= around_.slots->size())
+    return fail(Errc::internal, fmt::format("`{}` has no value here", node.text));
+  return (*around_.slots)[index];
+}
+
+Result<Value> Interpreter::inlined(const Node& node) {
+  TL_TRY(const Value object, run(*node.kids[0]));
+  std::vector<Value> slots;
+  for (std::size_t i = 1; i < node.kids.size(); ++i) {
+    TL_TRY(Value argument, run(*node.kids[i]));
+    slots.push_back(std::move(argument));
+  }
+  Interpreter inner(view_, {.subject = &object, .slots = &slots});
+  inner.depth_ = depth_;
+  return inner.run(*node.body);
+}
+
+Result<Value> Interpreter::store_to(const Node& place, const Value& target, std::span<const std::byte> bytes) {
+  if (place.kind != NodeKind::slot) return store(target, bytes);
+  Value& held = (*around_.slots)[static_cast<std::size_t>(place.offset)];  // its value was just read
+  held = computed(place.type, {bytes.begin(), bytes.end()});
+  return held;
+}
+
 // ---- changing things
 
 Result<Value> Interpreter::assign(const Node& node) {
   TL_TRY(const Value target, run(*node.kids[0]));
   TL_TRY(const Value source, run(*node.kids[1]));
   TL_TRY(const auto bytes, bytes_for(target, source));
-  return store(target, bytes);
+  return store_to(*node.kids[0], target, bytes);
 }
 
 Result<Value> Interpreter::assign_compound(const Node& node) {
@@ -425,13 +458,13 @@ Result<Value> Interpreter::assign_compound(const Node& node) {
   if (node.operands == nullptr) {
     TL_TRY(const std::uint64_t bits, pointer(target));
     const auto step = static_cast<std::uint64_t>(b.integer * node.offset);
-    return store(target, word_bytes(node.op == Op::subtract ? bits - step : bits + step));
+    return store_to(*node.kids[0], target, word_bytes(node.op == Op::subtract ? bits - step : bits + step));
   }
   TL_TRY(const Number held, number(target));
   TL_TRY(const Number a, convert_number(held, node.operands, target.type));
   TL_TRY(const Number result, arithmetic(node.op, node.operands, a, b));
   TL_TRY(const Number out, convert_number(result, target.type, node.operands));
-  return store(target, store_number(target.type, out));
+  return store_to(*node.kids[0], target, store_number(target.type, out));
 }
 
 Result<Value> Interpreter::increment(const Node& node) {
@@ -449,7 +482,7 @@ Result<Value> Interpreter::increment(const Node& node) {
     TL_TRY(const Number out, convert_number(sum, target.type, node.operands));
     after = store_number(target.type, out);
   }
-  TL_TRY(Value now, store(target, after));
+  TL_TRY(Value now, store_to(*node.kids[0], target, after));
   if (node.postfix) return computed(node.type->unqualified(), std::move(before));
   return now;
 }

@@ -7,9 +7,15 @@
 
 namespace trapline::eval {
 
+// What the nodes `subject` and `slot` stand for.
+struct Surroundings {
+  const Value* subject = nullptr;
+  std::vector<Value>* slots = nullptr;  // assignments change these and nothing of the program
+};
+
 class Interpreter {
  public:
-  explicit Interpreter(const FrameView& view) : view_(view) {}
+  explicit Interpreter(const FrameView& view, Surroundings around = {}) : view_(view), around_(around) {}
   Result<Value> run(const Node& node);
   Result<bool> run_truth(const Node& node);
   // Writes `bytes` (of the target's size; a bit-field's whole type) where `target` lies; the value that is there now.
@@ -38,6 +44,9 @@ class Interpreter {
   Result<Value> repeat(const Node& node);
   Result<Value> member_pointer(const Node& node);
   Result<Value> complex_part(const Node& node);
+  Result<Value> inlined(const Node& node);
+  Result<Value> slot(const Node& node);
+  Result<Value> store_to(const Node& place, const Value& target, std::span<const std::byte> bytes);
   Result<Value> implicit_target(const Part& pointer, const sym::Type* type);
 
   Result<Number> number(const Value& value);
@@ -49,6 +58,7 @@ class Interpreter {
   Result<Value> store_register(const Value& target, std::span<const std::byte> bytes);
 
   const FrameView& view_;
+  Surroundings around_;
   int depth_ = 0;
 };
 

@@ -20,8 +20,8 @@ std::vector<const sym::Module*> search_order(const image::Modules& modules, cons
 }
 
 FrameScope::FrameScope(const image::Modules& modules, sym::DieRef scope, const image::MappedModule* module,
-                       std::uint64_t file_pc)
-    : mapped_(modules), modules_(search_order(modules, module)), scope_(scope), pc_(file_pc) {}
+                       std::uint64_t file_pc, Intrinsics* intrinsics)
+    : mapped_(modules), modules_(search_order(modules, module)), scope_(scope), pc_(file_pc), intrinsics_(intrinsics) {}
 
 namespace {
 

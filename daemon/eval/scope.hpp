@@ -21,8 +21,19 @@ struct ElfObject {
   bool function = false;
 };
 
+class Intrinsics;
+
 class Scope : public NameOracle {
  public:
+  // Inside a visualiser's expression: what it is about, and its arguments and local variables.
+  struct Slot {
+    std::size_t index = 0;
+    const sym::Type* type = nullptr;
+  };
+  virtual const sym::Type* subject() const { return nullptr; }
+  virtual std::optional<Slot> slot(std::string_view) const { return std::nullopt; }
+  virtual Intrinsics* intrinsics() const { return nullptr; }
+
   virtual std::vector<sym::Symbol> find(const sym::QualifiedName& name) const = 0;
   virtual const sym::Type* complete(const sym::Type* type) const = 0;
   virtual std::optional<sym::Variable> this_variable() const = 0;
@@ -37,8 +48,8 @@ class Scope : public NameOracle {
 
 class FrameScope final : public Scope {
  public:
-  FrameScope(const image::Modules& modules, sym::DieRef scope, const image::MappedModule* module,
-             std::uint64_t file_pc);
+  FrameScope(const image::Modules& modules, sym::DieRef scope, const image::MappedModule* module, std::uint64_t file_pc,
+             Intrinsics* intrinsics = nullptr);
   std::vector<sym::Symbol> find(const sym::QualifiedName& name) const override;
   const sym::Type* complete(const sym::Type* type) const override;
   std::optional<sym::Variable> this_variable() const override;
@@ -46,6 +57,7 @@ class FrameScope final : public Scope {
   std::optional<ElfObject> elf_object(std::string_view name) const override;
   std::optional<sym::Symbol> static_member(const sym::Type* record, const sym::Member& member) const override;
   std::string place() const override;
+  Intrinsics* intrinsics() const override { return intrinsics_; }
 
  private:
   sym::LookupScope from() const { return {scope_, pc_, modules_}; }
@@ -53,6 +65,7 @@ class FrameScope final : public Scope {
   std::vector<const sym::Module*> modules_;
   sym::DieRef scope_;
   std::uint64_t pc_;
+  Intrinsics* intrinsics_;
   mutable std::vector<std::pair<std::string, std::vector<sym::Symbol>>>
       found_;  // one expression asks a name twice or more
 };

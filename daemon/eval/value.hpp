@@ -19,6 +19,7 @@ namespace trapline::eval {
 
 struct Format {
   bool hex = false;
+  bool raw = false;  // `,!`: of this value no visualiser is asked
 };
 
 // One stretch of an object that the compiler keeps in several places.
@@ -33,6 +34,14 @@ struct Part {
   sym::DieRef pointee;        // what the pointer, which the optimiser removed, would point to
   std::int64_t pointee_offset = 0;
   std::string reason;  // of missing: "optimized out", "not available: ..."
+};
+
+// How a visualiser shows this value other than its type would be shown (a synthetic node). Opaque: the visualiser's.
+struct Visual {
+  Visual() = default;
+  Visual(const Visual&) = delete;
+  Visual& operator=(const Visual&) = delete;
+  virtual ~Visual() = default;
 };
 
 struct Value {
@@ -55,6 +64,9 @@ struct Value {
   std::uint32_t bit_size = 0;     // of a bit-field; 0: none
   std::uint32_t bit_offset = 0;   // 0..7, in the byte at the value's begin
   Error problem;
+  bool raw = false;       // to be shown as its members, without a visualiser; they are shown with theirs
+  std::string view_name;  // natvis's view(...); empty: the usual one
+  std::shared_ptr<const Visual> visual;
 
   bool is_problem() const { return place == Place::problem; }
 };

@@ -30,6 +30,9 @@ const std::vector<Room>& table() {
         "daemon/guard"},
        {}},
       {"daemon/eval", {"proto/words", "daemon/util", "daemon/stack", "daemon/image", "daemon/sym", "daemon/arch"}, {}},
+      {"daemon/natvis",
+       {"proto/words", "daemon/util", "daemon/eval", "daemon/stack", "daemon/image", "daemon/sym", "daemon/arch"},
+       {"pugixml"}},
       {"daemon/pad",
        {"proto/words", "daemon/util", "daemon/eval", "daemon/image", "daemon/arch", "daemon/trap"},
        {"zydis"}},
@@ -38,8 +41,8 @@ const std::vector<Room>& table() {
       {"daemon/capture", {"proto/words", "daemon/util", "daemon/run", "daemon/eval", "daemon/record"}, {}},
       {"daemon/session",
        {"proto/words", "proto/control.hpp", "daemon/util", "daemon/os", "daemon/arch", "daemon/sym", "daemon/image",
-        "daemon/stack", "daemon/trap", "daemon/guard", "daemon/run", "daemon/eval", "daemon/pad", "daemon/trace",
-        "daemon/record", "daemon/capture"},
+        "daemon/stack", "daemon/trap", "daemon/guard", "daemon/run", "daemon/eval", "daemon/natvis", "daemon/pad",
+        "daemon/trace", "daemon/record", "daemon/capture"},
        {"asio", "zydis"}},
       {"daemon/serve",
        {"proto/words", "proto/wire", "proto/dap", "proto/rpc", "proto/control.hpp", "dap", "daemon/util",
@@ -59,7 +62,8 @@ const std::vector<PackageRule>& package_rules() {
       {"ptrace", "sys/ptrace.h"}, {"ptrace", "linux/ptrace.h"}, {"elfutils", "elfutils/"}, {"elfutils", "dwarf.h"},
       {"elfutils", "gelf.h"},     {"elfutils", "libelf.h"},     {"asio", "asio"},          {"zydis", "Zydis/"},
       {"zydis", "Zycore/"},       {"json", "nlohmann/"},        {"spdlog", "spdlog/"},     {"CLI11", "CLI/"},
-      {"libedit", "editline/"},   {"libedit", "histedit.h"},    {"systemd", "systemd/"},   {"python", "Python.h"},
+      {"pugixml", "pugixml.hpp"}, {"libedit", "editline/"},     {"libedit", "histedit.h"}, {"systemd", "systemd/"},
+      {"python", "Python.h"},
   };
   return rules;
 }

@@ -1,0 +1,98 @@
+// What visualisers add to expressions: operators and members of library types as trees (intrinsics.hpp), and, inside a
+// visualiser's own expressions, the object that they are about and their local variables.
+#include "daemon/eval/intrinsics.hpp"
+
+#include <fmt/format.h>
+
+#include "daemon/eval/binder_impl.hpp"
+
+namespace trapline::eval {
+
+using sym::Type;
+
+NodePtr Binder::subject(const Syntax& syntax) const {
+  auto node = make(NodeKind::subject, scope_.subject(), syntax);
+  node->lvalue = true;
+  return node;
+}
+
+std::optional<Result<NodePtr>> Binder::name_in_visualizer(const Syntax& syntax) {
+  if (syntax.name.parts.size() != 1 || syntax.name.global || !syntax.name.file.empty()) return std::nullopt;
+  const std::string& name = syntax.name.parts[0];
+  if (const auto slot = scope_.slot(name)) {
+    auto node = make(NodeKind::slot, slot->type, syntax);
+    node->offset = static_cast<std::int64_t>(slot->index);
+    node->lvalue = true;
+    return follow(std::move(node), syntax);
+  }
+  const Type* object = scope_.subject();
+  if (object == nullptr || !is_record(object) || !has_member(complete(object), name)) return std::nullopt;
+  return member_in(subject(syntax), name, syntax);
+}
+
+std::optional<Result<NodePtr>> Binder::intrinsic(NodePtr& object, std::string_view name,
+                                                 const std::vector<const Syntax*>& arguments, const Syntax& syntax) {
+  Intrinsics* known = scope_.intrinsics();
+  if (known == nullptr || !is_record(object->type)) return std::nullopt;
+  const auto found = known->find(complete(object->type), name, arguments.size());
+  if (!found) return Result<NodePtr>(std::unexpected(found.error()));
+  if (*found == nullptr) return std::nullopt;
+  const Intrinsic& what = **found;
+  std::vector<NodePtr> bound;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    auto argument = bind(*arguments[i]);
+    if (!argument) return Result<NodePtr>(std::unexpected(argument.error()));
+    auto converted = convert(*std::move(argument), what.parameters[i], *arguments[i]);
+    if (!converted) return Result<NodePtr>(std::unexpected(converted.error()));
+    bound.push_back(*std::move(converted));
+  }
+  auto node = make(NodeKind::inlined, what.body->type, syntax, std::move(object));
+  for (NodePtr& argument : bound) node->kids.push_back(std::move(argument));
+  node->body = what.body;
+  node->lvalue = what.body->lvalue;
+  return Result<NodePtr>(std::move(node));
+}
+
+// f(...): `object.f(...)`, and inside a visualiser's expression a function of the object.
+std::optional<Result<NodePtr>> Binder::intrinsic_call(const Syntax& syntax) {
+  if (scope_.intrinsics() == nullptr) return std::nullopt;
+  const Syntax& callee = *syntax.kids[0];
+  std::vector<const Syntax*> arguments;
+  for (std::size_t i = 1; i < syntax.kids.size(); ++i) arguments.push_back(syntax.kids[i].get());
+  if (callee.kind == SyntaxKind::member && callee.name.parts.size() == 1) {
+    auto object = bind(*callee.kids[0]);
+    if (!object) return std::nullopt;  // whoever answers next says what is wrong with it
+    if (callee.flag || is_pointer((*object)->type)) {
+      auto target = arrow(*std::move(object), *callee.kids[0]);
+      if (!target) return std::nullopt;
+      object = *std::move(target);
+    }
+    return intrinsic(*object, callee.name.parts[0], arguments, syntax);
+  }
+  if (callee.kind != SyntaxKind::name || callee.name.parts.size() != 1 || scope_.subject() == nullptr)
+    return std::nullopt;
+  NodePtr object = subject(callee);
+  return intrinsic(object, callee.name.parts[0], arguments, syntax);
+}
+
+// What `->` after `object` leads to: through pointers, and through operator-> of records until there is a pointer.
+Result<NodePtr> Binder::arrow(NodePtr object, const Syntax& syntax) {
+  for (int hops = 0; hops < 16 && is_record(object->type); ++hops) {
+    auto inner = intrinsic(object, "operator->", {}, syntax);
+    if (!inner) return object;
+    if (!*inner) return std::unexpected(inner->error());
+    object = follow(**std::move(inner), syntax);
+  }
+  if (!is_pointer(object->type) && !is_array(object->type)) return object;
+  TL_TRY(object, dereference_of(decayed(std::move(object), syntax), syntax));
+  return follow(std::move(object), syntax);
+}
+
+// A record where C++ wants a truth value.
+Result<NodePtr> Binder::truth_value(NodePtr node, const Syntax& syntax) {
+  if (!is_record(node->type)) return node;
+  if (auto truth = intrinsic(node, "operator bool", {}, syntax)) return std::move(*truth);
+  return node;
+}
+
+}  // namespace trapline::eval
