@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "bench/channel.hpp"
+#include "bench/daemon.hpp"
 #include "bench/peer.hpp"
 
 namespace trapline::bench {
@@ -25,23 +26,30 @@ Json stop_at(const std::string& function) {
 
 class DapPeer final : public Peer {
  public:
-  DapPeer(std::string name, std::function<Channel()> open) : name_(std::move(name)), open_(std::move(open)) {}
+  // `debugger`: the process whose memory counts; 0: that of the channel.
+  DapPeer(std::string name, std::function<Channel()> open, int debugger, std::vector<std::string> init_commands)
+      : name_(std::move(name)), open_(std::move(open)), debugger_(debugger), init_commands_(std::move(init_commands)) {}
   std::string name() const override { return name_; }
 
   Seconds launch_to_main(const std::string& program) override {
     const auto begin = Clock::now();
-    start();
-    const auto launch =
-        request("launch", {{"program", program}, {"console", "internalConsole"}, {"stopOnEntry", false}});
-    wait_event("initialized");
-    await(request("setFunctionBreakpoints", stop_at("main")));
-    const auto configured = request("configurationDone", Json::object());
-    wait_stopped();
+    const auto pending = launch_to(program, "main");
     const auto took = Clock::now() - begin;
-    await(launch);
-    await(configured);
-    launched_ = true;
+    for (const int request : pending) await(request);
     return took;
+  }
+
+  Seconds ready_at(const std::string& program, const std::string& function) override {
+    const auto begin = Clock::now();
+    const auto pending = launch_to(program, function);
+    await(request("stackTrace", {{"threadId", thread_}, {"startFrame", 0}, {"levels", 1}}));
+    const auto took = Clock::now() - begin;
+    for (const int request : pending) await(request);
+    return took;
+  }
+
+  long private_kib(const std::string& program) override {
+    return private_kib_of(debugger_ ? debugger_ : channel_->pid(), program);
   }
 
   std::vector<Seconds> breakpoint_rounds(const std::string& function, int rounds) override {
@@ -82,6 +90,20 @@ class DapPeer final : public Peer {
   }
 
  private:
+  // Returns the requests that are still to be answered: some adapters answer launch before the stop, some after.
+  std::vector<int> launch_to(const std::string& program, const std::string& function) {
+    start();
+    Json arguments{{"program", program}, {"console", "internalConsole"}, {"stopOnEntry", false}};
+    if (!init_commands_.empty()) arguments["initCommands"] = init_commands_;
+    const auto launch = request("launch", std::move(arguments));
+    wait_event("initialized");
+    await(request("setFunctionBreakpoints", stop_at(function)));
+    const auto configured = request("configurationDone", Json::object());
+    wait_stopped();
+    launched_ = true;
+    return {launch, configured};
+  }
+
   void start() {
     channel_.reset();
     channel_.emplace(open_());
@@ -145,6 +167,8 @@ class DapPeer final : public Peer {
 
   std::string name_;
   std::function<Channel()> open_;
+  int debugger_ = 0;
+  std::vector<std::string> init_commands_;
   std::optional<Channel> channel_;
   std::vector<Json> events_;
   std::map<int, Json> responses_;
@@ -155,12 +179,15 @@ class DapPeer final : public Peer {
 
 }  // namespace
 
-std::unique_ptr<Peer> trapline_peer(const std::string& socket) {
-  return std::make_unique<DapPeer>("trapline", [socket] { return Channel::unix_socket(socket); });
+std::unique_ptr<Peer> trapline_peer(const Daemon& daemon) {
+  return std::make_unique<DapPeer>(
+      "trapline", [socket = daemon.socket()] { return Channel::unix_socket(socket); }, daemon.pid(),
+      std::vector<std::string>{});
 }
 
-std::unique_ptr<Peer> lldb_peer(const std::string& adapter) {
-  return std::make_unique<DapPeer>("lldb-dap", [adapter] { return Channel::program({adapter}); });
+std::unique_ptr<Peer> lldb_peer(const std::string& adapter, std::vector<std::string> init_commands) {
+  return std::make_unique<DapPeer>(
+      "lldb-dap", [adapter] { return Channel::program({adapter}); }, 0, std::move(init_commands));
 }
 
 }  // namespace trapline::bench

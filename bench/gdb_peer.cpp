@@ -14,17 +14,24 @@ using Clock = std::chrono::steady_clock;
 // gdb of Debian 12 has no DAP: its machine interface is what cpptools speaks, so that is what its users wait for.
 class GdbPeer final : public Peer {
  public:
-  explicit GdbPeer(std::string gdb) : gdb_(std::move(gdb)) {}
+  GdbPeer(std::string gdb, std::vector<std::string> early_commands)
+      : gdb_(std::move(gdb)), early_commands_(std::move(early_commands)) {}
   std::string name() const override { return "gdb (MI)"; }
 
   Seconds launch_to_main(const std::string& program) override {
     const auto begin = Clock::now();
-    start({gdb_, "-q", "-nx", "-i=mi2", program});
-    command("-break-insert main");
-    send("-exec-run");
-    wait("*stopped");
+    launch_to(program, "main");
     return Clock::now() - begin;
   }
+
+  Seconds ready_at(const std::string& program, const std::string& function) override {
+    const auto begin = Clock::now();
+    launch_to(program, function);
+    command("-stack-list-frames 0 0");
+    return Clock::now() - begin;
+  }
+
+  long private_kib(const std::string& program) override { return private_kib_of(channel_->pid(), program); }
 
   std::vector<Seconds> breakpoint_rounds(const std::string& function, int rounds) override {
     command("-break-insert " + function);
@@ -58,6 +65,15 @@ class GdbPeer final : public Peer {
   }
 
  private:
+  void launch_to(const std::string& program, const std::string& function) {
+    std::vector<std::string> argv{gdb_, "-q", "-nx", "-i=mi2"};
+    for (const auto& text : early_commands_) argv.insert(argv.end(), {"-iex", text});
+    argv.push_back(program);
+    start(argv);
+    command("-break-insert " + function);
+    send("-exec-run");
+    wait("*stopped");
+  }
   void start(const std::vector<std::string>& argv) {
     channel_.reset();
     channel_.emplace(Channel::program(argv));
@@ -87,11 +103,14 @@ class GdbPeer final : public Peer {
   }
 
   std::string gdb_;
+  std::vector<std::string> early_commands_;
   std::optional<Channel> channel_;
 };
 
 }  // namespace
 
-std::unique_ptr<Peer> gdb_peer(const std::string& gdb) { return std::make_unique<GdbPeer>(gdb); }
+std::unique_ptr<Peer> gdb_peer(const std::string& gdb, std::vector<std::string> early_commands) {
+  return std::make_unique<GdbPeer>(gdb, std::move(early_commands));
+}
 
 }  // namespace trapline::bench

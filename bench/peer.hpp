@@ -7,7 +7,14 @@
 
 namespace trapline::bench {
 
+class Daemon;
+
 using Seconds = std::chrono::duration<double>;
+
+double median(std::vector<double> values);
+double median_of(const std::vector<Seconds>& times);
+// Of a process and its descendants, those that run `program` left out. From /proc/PID/smaps_rollup.
+long private_kib_of(int pid, const std::string& program);
 
 class Peer {
  public:
@@ -15,6 +22,10 @@ class Peer {
   virtual std::string name() const = 0;
   // From nothing (the daemon, where there is one, runs) until the program stands in main.
   virtual Seconds launch_to_main(const std::string& program) = 0;
+  // From nothing until the program stands at `function` and its innermost frame was answered.
+  virtual Seconds ready_at(const std::string& program, const std::string& function) = 0;
+  // Private memory, in KiB, of the debugger's processes without the program; between the last two and end().
+  virtual long private_kib(const std::string& program) = 0;
   // After launch_to_main: a breakpoint on `function`, then continue until the next stop, `rounds` times.
   virtual std::vector<Seconds> breakpoint_rounds(const std::string& function, int rounds) = 0;
   virtual std::vector<Seconds> step_rounds(int rounds) = 0;  // `next`
@@ -23,8 +34,8 @@ class Peer {
   virtual void end() = 0;  // kills what it launched
 };
 
-std::unique_ptr<Peer> trapline_peer(const std::string& socket);
-std::unique_ptr<Peer> lldb_peer(const std::string& adapter);
-std::unique_ptr<Peer> gdb_peer(const std::string& gdb);
+std::unique_ptr<Peer> trapline_peer(const Daemon& daemon);
+std::unique_ptr<Peer> lldb_peer(const std::string& adapter, std::vector<std::string> init_commands = {});
+std::unique_ptr<Peer> gdb_peer(const std::string& gdb, std::vector<std::string> early_commands = {});
 
 }  // namespace trapline::bench

@@ -4,9 +4,6 @@
 //
 //   build/bench/bench/round_trip [--json] [--rounds N] [--threads N]
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -15,10 +12,11 @@
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <stdexcept>
 
 #include "bench/channel.hpp"
+#include "bench/daemon.hpp"
+#include "bench/floor.hpp"
 #include "bench/peer.hpp"
 
 namespace trapline::bench {
@@ -31,36 +29,7 @@ struct Settings {
   bool json = false;
 };
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-double median_of(const std::vector<Seconds>& times) {
-  std::vector<double> values;
-  for (const auto& time : times) values.push_back(time.count());
-  return median(std::move(values));
-}
-
 using Row = std::map<std::string, double>;  // peer -> seconds
-
-// The floor of a launch: fork, exec, run the dynamic loader, exit. No debugger can be below it.
-double run_floor(const std::string& program, int rounds) {
-  std::vector<double> times;
-  for (int i = 0; i < rounds; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
-    const int pid = ::fork();
-    if (pid == 0) {
-      ::execl(program.c_str(), program.c_str(), static_cast<char*>(nullptr));
-      ::_exit(127);
-    }
-    ::waitpid(pid, nullptr, 0);
-    times.push_back(Seconds(std::chrono::steady_clock::now() - begin).count());
-  }
-  return median(std::move(times));
-}
 
 void measure(Peer& peer, const Settings& settings, const std::string& fixtures, std::map<std::string, Row>& table) {
   std::vector<Seconds> launches;
@@ -101,40 +70,13 @@ void print_table(const std::map<std::string, Row>& table, const std::vector<std:
     }
     fmt::print("{:>22}\n", ratios);
   }
-  fmt::print("floor: fork, exec, run and exit of /bin/true {:.3f} ms\n", floor * 1e3);
-}
-
-// A daemon of this build on a socket of its own.
-class Daemon {
- public:
-  explicit Daemon(const std::string& program) : folder_(fmt::format("/tmp/trapline-bench-{}", ::getpid())) {
-    std::filesystem::create_directories(folder_);
-    ::setenv("XDG_RUNTIME_DIR", folder_.c_str(), 1);
-    channel_.emplace(Channel::program({program, "--listen", "unix:" + socket()}));
-    if (!channel_->read_line().starts_with("listening on")) throw std::runtime_error("traplined does not listen");
-  }
-  ~Daemon() {
-    channel_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-  std::string socket() const { return folder_ + "/bench.sock"; }
-
- private:
-  std::string folder_;
-  std::optional<Channel> channel_;
-};
-
-std::string in_path(const std::vector<std::string>& names) {
-  for (const auto& name : names)
-    if (std::filesystem::exists("/usr/bin/" + name)) return "/usr/bin/" + name;
-  return {};
+  fmt::print("floor of launch to main: a bare ptrace program, no symbols read, no protocol: {:.3f} ms\n", floor * 1e3);
 }
 
 int run(const Settings& settings, const std::string& build) {
   Daemon daemon(build + "/daemon/traplined");
   std::vector<std::unique_ptr<Peer>> peers;
-  peers.push_back(trapline_peer(daemon.socket()));
+  peers.push_back(trapline_peer(daemon));
   if (const auto gdb = in_path({"gdb"}); !gdb.empty()) peers.push_back(gdb_peer(gdb));
   if (const auto lldb = in_path({"lldb-dap", "lldb-vscode", "lldb-vscode-14"}); !lldb.empty())
     peers.push_back(lldb_peer(lldb));
@@ -148,9 +90,9 @@ int run(const Settings& settings, const std::string& build) {
       fmt::print(stderr, "{}: {}\n", peer->name(), problem.what());
     }
   }
-  const auto floor = run_floor("/bin/true", 50);
+  const auto floor = median_of(launch_floor(build + "/bench/bench_loop", 50));
   if (settings.json) {
-    nlohmann::json out{{"seconds", table}, {"floorRunTrue", floor}};
+    nlohmann::json out{{"seconds", table}, {"floorLaunchToMain", floor}};
     std::cout << out.dump() << '\n';
   } else {
     print_table(table, names, floor);
