@@ -173,13 +173,10 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
   if (!found.empty()) return found;
 
   const NameQuery query = parse_name(name);
-  if (query.components.empty() || query.components.back().empty()) return found;
+  if (!query.every_name() && query.base().empty()) return found;
   if (debug_info()) {
-    const std::string base(without_template_arguments(query.components.back()));
-    for (const auto& entry : debug_->names().with_base(base)) {
-      if (!entry.concrete || !name_fits(query, qualified_name(*this, entry.die))) continue;
-      const char* linkage = linkage_name(entry.die);
-      if (linkage && !parameters_fit(query, demangle(linkage))) continue;
+    for (const auto& entry : debug_->names().of(query)) {
+      if (!entry.concrete || !die_fits(*this, entry.die, query)) continue;
       const auto ranges = debug_->ranges_of(entry.die);
       const auto* concrete = ranges.empty() ? nullptr : debug_->functions().at(ranges[0].begin);
       if (concrete && concrete->die.addr == entry.die.addr) add(to_function(*this, *concrete));
@@ -188,9 +185,8 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
   // The symbols say more where a DIE lies deep (lambdas, members of local classes), or where there is none.
   for (const auto& [symbol, plain] : symbols_->functions_with_base(query)) {
     const auto* concrete = debug_info() ? debug_->functions().at(symbol->address) : nullptr;
-    const bool by_die =
-        concrete && concrete->entry == symbol->address && name_fits(query, qualified_name(*this, concrete->die));
-    if ((by_die || name_fits(query, without_parameters(plain))) && parameters_fit(query, plain)) add_symbol(*symbol);
+    const bool by_die = concrete && concrete->entry == symbol->address && die_fits(*this, concrete->die, query);
+    if (by_die || (name_fits(query, without_parameters(plain)) && parameters_fit(query, plain))) add_symbol(*symbol);
   }
   return found;
 }
@@ -198,12 +194,10 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
 std::vector<Function> ElfModule::inlined_instances(std::string_view name) const {
   std::vector<Function> found;
   const NameQuery query = parse_name(name);
-  if (!debug_info() || query.components.empty() || query.components.back().empty()) return found;
-  const std::string base(without_template_arguments(query.components.back()));
-  for (const auto& entry : debug_->names().with_base(base)) {
-    if (entry.concrete || !name_fits(query, qualified_name(*this, entry.die))) continue;
+  if (!debug_info() || (!query.every_name() && query.base().empty())) return found;
+  for (const auto& entry : debug_->names().of(query)) {
+    if (entry.concrete || !die_fits(*this, entry.die, query)) continue;
     const char* linkage = linkage_name(entry.die);
-    if (linkage && !parameters_fit(query, demangle(linkage))) continue;
     for (const auto& unit : debug_->units()) {
       // Link-time optimisation puts instances into units of its own, all called <artificial>.
       if (unit.index != entry.unit && std::string_view(unit.name) != "<artificial>") continue;

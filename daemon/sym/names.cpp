@@ -45,6 +45,10 @@ void NameIndex::build() {
   entries_.shrink_to_fit();
 }
 
+std::vector<NameIndex::Entry> NameIndex::of(const NameQuery& query) {
+  return query.every_name() ? all() : with_base(query.base());
+}
+
 std::vector<NameIndex::Entry> NameIndex::with_base(std::string_view base) {
   build();
   const auto found = std::ranges::equal_range(entries_, base, {}, &Entry::base);

@@ -3,24 +3,34 @@
 #include <elfutils/libdw.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "daemon/sym/regex.hpp"
+
 namespace trapline::sym {
 
 class DebugInfo;
+class ElfModule;
 
-// What a user wrote: "run", "Class::run", "::run", "max<int>", "f(int, char const*)", "operator()".
+// What a user wrote: "run", "Class::run", "::run", "max<int>", "f(int, char const*)", "operator()", "f::<lambda(int)>",
+// "<T as Trait>::f", "ns::get_*", "/^ns::(get|set)_/".
 struct NameQuery {
   bool anchored = false;                  // "::f": no scope may stand before the first component
   std::vector<std::string> components;    // without blanks that mean nothing
-  std::optional<std::string> parameters;  // normalised, without the parentheses
+  std::vector<std::string> of_trait;      // Rust's "<T as Trait>::f": Trait, f; `components` has T, f
+  std::optional<std::string> parameters;  // as written, without the parentheses
+  std::shared_ptr<const Regex> regex;     // "/text/": found anywhere in the qualified name; nothing else is set
+  std::string problem;                    // why it is no regular expression
+  bool every_name() const;                // no base to ask an index for: each name has to be looked at
+  std::string_view base() const;          // the last component without template arguments
 };
 NameQuery parse_name(std::string_view text);
 // By suffix of components. A component without template arguments fits one with any; anonymous and inline namespaces of
-// the candidate may be left out in the query.
+// the candidate may be left out in the query, and the parameters of functions that enclose it.
 bool name_fits(const NameQuery& query, std::string_view qualified_name);
 // True where the query has no parameter list, or `demangled` has none (C), or they are equal.
 bool parameters_fit(const NameQuery& query, std::string_view demangled);
@@ -28,6 +38,9 @@ bool parameters_fit(const NameQuery& query, std::string_view demangled);
 std::vector<std::string_view> split_scopes(std::string_view name);  // "a::b<c::d>::e" -> a, b<c::d>, e
 // A component without its template arguments: "max<int>" -> "max", "operator<< <char>" -> "operator<<".
 std::string_view without_template_arguments(std::string_view component);
+
+// A function's DIE against all of the query, its parameters too.
+bool die_fits(const ElfModule& module, const Dwarf_Die& die, const NameQuery& query);
 
 class NameIndex {
  public:
@@ -38,6 +51,7 @@ class NameIndex {
     std::uint32_t unit = 0;
     bool concrete = false;  // has code; else the abstract root of inlined calls
   };
+  std::vector<Entry> of(const NameQuery& query);  // what the query may mean, by its base; all where it has none
   std::vector<Entry> with_base(std::string_view base);
   const std::vector<Entry>& all();  // ordered by base
 

@@ -120,21 +120,29 @@ std::vector<const RawSymbol*> SymbolTable::with_mangled_name(std::string_view na
 std::vector<std::pair<const RawSymbol*, std::string>> SymbolTable::functions_with_base(const NameQuery& query) {
   read();
   std::vector<std::pair<const RawSymbol*, std::string>> found;
-  if (query.components.empty() || query.components.back().empty()) return found;
-  const std::string base(without_template_arguments(query.components.back()));
+  const std::string base(query.base());
+  const bool every = query.every_name();
+  if (base.empty() && !every) return found;
   // A mangled name holds its identifiers in plain: that spares nearly all the demangling. Operators are coded.
-  const bool coded = base.starts_with("operator");
+  const bool coded = every || base.starts_with("operator");
   const std::string_view identifier = std::string_view(base).substr(base.starts_with('~') ? 1 : 0);
   for (const auto& symbol : symbols_) {
     if (!symbol.function) continue;
     if (!is_mangled(symbol.name)) {
-      if (symbol.name == base) found.emplace_back(&symbol, std::string(symbol.name));
+      if (every || symbol.name == base) found.emplace_back(&symbol, std::string(symbol.name));
       continue;
     }
     if (!coded && symbol.name.find(identifier) == std::string_view::npos) continue;
     std::string plain = demangle(symbol.name);
+    if (every) {
+      found.emplace_back(&symbol, std::move(plain));
+      continue;
+    }
     const std::string name = without_parameters(plain);
-    if (without_template_arguments(split_scopes(name).back()) == base) found.emplace_back(&symbol, std::move(plain));
+    const auto last = without_template_arguments(split_scopes(name).back());
+    // The type of a conversion is spelled in many ways: name_fits() compares them.
+    const bool conversion = base.starts_with("operator ") && last.starts_with("operator ");
+    if (conversion || last == base) found.emplace_back(&symbol, std::move(plain));
   }
   return found;
 }

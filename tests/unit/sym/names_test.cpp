@@ -164,6 +164,106 @@ TEST_CASE("parameter lists are compared by meaning") {
   CHECK(list_fits("f(int)", "plain_c"));  // C names carry no list
 }
 
+TEST_CASE("parameters may be written shorter than the compiler writes them") {
+  constexpr auto demangled =
+      "f(std::vector<ns::Point, std::allocator<ns::Point> > const&, unsigned long, std::basic_string_view<char, "
+      "std::char_traits<char> >)";
+  CHECK(list_fits("f(const std::vector<ns::Point>&, size_t, std::string_view)", demangled));
+  CHECK(list_fits("f(vector<Point> const&, unsigned long, string_view)", demangled));
+  CHECK(list_fits("f(std::vector<ns::Point> const &, std::size_t, std::string_view)", demangled));
+  CHECK_FALSE(list_fits("f(const std::vector<ns::Other>&, size_t, std::string_view)", demangled));
+  CHECK_FALSE(list_fits("f(std::vector<ns::Point>&, size_t, std::string_view)", demangled));
+  CHECK_FALSE(list_fits("f(other::vector<Point> const&, unsigned long, string_view)", demangled));
+  CHECK(list_fits("f(Point)", "f(ns::Point)"));
+  CHECK_FALSE(list_fits("f(other::Point)", "f(ns::Point)"));
+  CHECK(list_fits("f(unsigned)", "f(unsigned int)"));
+  CHECK(list_fits("f(uint64_t, int8_t)", "f(unsigned long, signed char)"));
+  CHECK(list_fits("f(std::map<int, std::string>)",
+                  "f(std::map<int, std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >, "
+                  "std::less<int>, std::allocator<std::pair<int const, std::__cxx11::basic_string<char, "
+                  "std::char_traits<char>, std::allocator<char> > > > >)"));
+  CHECK_FALSE(list_fits("f(std::set<int>)", "f(std::set<int, ns::Less, std::allocator<int> >)"));
+  CHECK(list_fits("f(void (*)(int))", "f(void (*)(int))"));
+}
+
+TEST_CASE("lambdas are named as gcc, clang and Rust do, or by a word for all of a function's") {
+  CHECK(fits("f::<lambda>", "ns::f(int)::{lambda(int)#1}::operator()"));
+  CHECK(fits("f::{lambda}", "ns::f(int) const::{lambda(int)#1}::operator()"));
+  CHECK(fits("f::<lambda>", "f::<lambda(int)>::operator()"));
+  CHECK(fits("f::<lambda>", "f::$_0::operator()"));
+  CHECK(fits("f::<lambda>::operator()", "f::$_0::operator()"));
+  CHECK(fits("f::{lambda(int)#1}", "ns::f(int)::{lambda(int)#1}::operator()"));
+  CHECK(fits("f::{lambda(int)#1}::operator()(int)", "ns::f(int)::{lambda(int)#1}::operator()"));
+  CHECK_FALSE(fits("f::{lambda(int)#2}", "ns::f(int)::{lambda(int)#1}::operator()"));
+  CHECK(fits("f::<lambda(int)>", "ns::f(int)::{lambda(int)#2}::operator()"));
+  CHECK_FALSE(fits("f::<lambda(char)>", "ns::f(int)::{lambda(int)#2}::operator()"));
+  CHECK_FALSE(fits("g::<lambda>", "ns::f(int)::{lambda(int)#1}::operator()"));
+  CHECK_FALSE(fits("f::<lambda>", "f(int)::Local::operator()"));
+  CHECK(fits("main::{closure}", "r::main::{closure#0}"));
+  CHECK(fits("main::{closure#0}", "r::main::{closure#0}"));
+  CHECK_FALSE(fits("main::{closure#1}", "r::main::{closure#0}"));
+  CHECK(fits("main::{{closure}}", "r::main::{{closure}}"));
+}
+
+TEST_CASE("operators, conversions and literals") {
+  CHECK(fits("A::operator std::string",
+             "A::operator std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >"));
+  CHECK(fits("operator bool", "ns::A::operator bool"));
+  CHECK_FALSE(fits("operator bool", "ns::A::operator int"));
+  CHECK(fits("operator\"\"_x", "ns::operator\"\" _x"));
+  CHECK(fits("operator delete", "operator delete"));
+  CHECK(fits("A::operator==", "ns::A::operator=="));
+  CHECK_FALSE(fits("operator=", "ns::A::operator=="));
+  CHECK(fits("operator*", "ns::operator*"));
+  CHECK_FALSE(fits("operator*", "ns::operator+"));
+}
+
+TEST_CASE("template arguments in other spellings") {
+  CHECK(fits("vector<int>::push_back", "std::vector<int, std::allocator<int> >::push_back"));
+  CHECK(fits("Box<const char*>::get", "Box<char const*>::get"));
+  CHECK(fits("Fixed<3>::size", "Fixed<3ul>::size"));
+  CHECK_FALSE(fits("Fixed<3>::size", "Fixed<4ul>::size"));
+  CHECK(fits("{anonymous}::f", "(anonymous namespace)::f"));
+}
+
+TEST_CASE("globs and regular expressions") {
+  CHECK(fits("get_*", "ns::get_all"));
+  CHECK(fits("ns::*", "ns::get_all"));
+  CHECK_FALSE(fits("ns::*", "get_all"));
+  CHECK(fits("Box<*>::get", "Box<int>::get"));
+  CHECK(fits("g?t", "ns::got"));
+  CHECK_FALSE(fits("g?t", "ns::goat"));
+  CHECK(fits("/^ns::(get|set)_/", "ns::get_all"));
+  CHECK_FALSE(fits("/^ns::(get|set)_/", "ns::put_all"));
+  CHECK(fits("/e$/", "ns::e"));
+  CHECK(parse_name("/(/").problem.find("missing closing parenthesis") != std::string::npos);
+  CHECK_FALSE(fits("/(/", "("));
+}
+
+TEST_CASE("an expression that would take for ever is given up") {
+  const auto query = parse_name("/^(([a-z])+.)+[A-Z]([a-z])+$/");
+  REQUIRE(query.regex);
+  CHECK_FALSE(name_fits(query, std::string(5000, 'a')));
+  CHECK(query.regex->too_costly());
+  const auto deep = parse_name("/(a|aa)+$/");
+  REQUIRE(deep.regex);
+  CHECK_FALSE(name_fits(deep, std::string(1'000'000, 'a') + "b"));
+}
+
+TEST_CASE("Rust's paths") {
+  CHECK(fits("Point::fmt", "<r::Point as core::fmt::Display>::fmt"));
+  CHECK(fits("Display::fmt", "<r::Point as core::fmt::Display>::fmt"));
+  CHECK(fits("<Point as Display>::fmt", "<r::Point as core::fmt::Display>::fmt"));
+  CHECK_FALSE(fits("<Point as Debug>::fmt", "<r::Point as core::fmt::Display>::fmt"));
+  CHECK_FALSE(fits("<Line as Display>::fmt", "<r::Point as core::fmt::Display>::fmt"));
+  CHECK(fits("Foo::bar", "<r::Foo<u64>>::bar"));
+  CHECK(fits("foo", "r::foo::<3>"));
+  CHECK(fits("r::foo<3>", "r::foo<3>"));
+  CHECK(fits("r::fmt", "r::{impl#0}::fmt<i32>"));
+  CHECK(split_scopes("r::foo::<3>") == Parts{"r", "foo::<3>"});
+  CHECK(without_template_arguments("foo::<3>") == "foo");
+}
+
 TEST_CASE("paths are compared by whole components") {
   CHECK(clean_path("/a/./b//../c") == "/a/c");
   CHECK(clean_path("/../a") == "/a");
