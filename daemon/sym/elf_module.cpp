@@ -185,8 +185,11 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
   // The symbols say more where a DIE lies deep (lambdas, members of local classes), or where there is none.
   for (const auto& [symbol, plain] : symbols_->functions_with_base(query)) {
     const auto* concrete = debug_info() ? debug_->functions().at(symbol->address) : nullptr;
-    const bool by_die = concrete && concrete->entry == symbol->address && die_fits(*this, concrete->die, query);
-    if (by_die || (name_fits(query, without_parameters(plain)) && parameters_fit(query, plain))) add_symbol(*symbol);
+    const bool has_die = concrete && concrete->entry == symbol->address;
+    const bool named = name_fits(query, without_parameters(plain)) ||
+                       (has_die && name_fits(query, qualified_name(*this, concrete->die)));
+    if (named && (has_die ? die_parameters_fit(*this, concrete->die, query) : parameters_fit(query, plain)))
+      add_symbol(*symbol);
   }
   return found;
 }

@@ -18,13 +18,18 @@ std::string declared_list(const DieRef& function) {
 }  // namespace
 
 bool die_fits(const ElfModule& module, const Dwarf_Die& die, const NameQuery& query) {
+  if (name_fits(query, qualified_name(module, die))) return die_parameters_fit(module, die, query);
+  // Rust's DIE of a method is in "{impl#0}"; the linkage name says of which type and trait.
   const char* linkage = linkage_name(die);
   const std::string plain = linkage ? demangle(linkage) : std::string{};
-  // Rust's DIE of a method is in "{impl#0}"; the linkage name says of which type and trait.
-  const bool named = name_fits(query, qualified_name(module, die)) ||
-                     (plain.starts_with('<') && name_fits(query, without_parameters(plain)));
-  if (!named) return false;
+  return plain.starts_with('<') && name_fits(query, without_parameters(plain)) &&
+         die_parameters_fit(module, die, query);
+}
+
+bool die_parameters_fit(const ElfModule& module, const Dwarf_Die& die, const NameQuery& query) {
   if (!query.parameters) return true;
+  const char* linkage = linkage_name(die);
+  const std::string plain = linkage ? demangle(linkage) : std::string{};
   const auto list = parameters_of(plain);
   return (list && same_list(*query.parameters, *list)) ||
          same_list(*query.parameters, declared_list(make_ref(module, die)));

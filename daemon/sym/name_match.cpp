@@ -66,7 +66,7 @@ bool lambda_fits(std::string_view wanted, std::string_view candidate) {
 
 // A function that encloses what is asked for: "f(int) const" -> "f", but "(anonymous namespace)" stays.
 std::string_view without_list(std::string_view component) {
-  if (component.starts_with("operator")) return component;
+  if (component.starts_with("operator") || is_lambda(component)) return component;
   const auto end = component.rfind(')');
   if (end == std::string_view::npos) return component;
   int depth = 0;
@@ -213,7 +213,7 @@ NameQuery parse_name(std::string_view text) {
     for (const auto part : split_scopes(self->trait)) query.of_trait.push_back(without_blanks(part));
     if (self->trait.empty()) query.of_trait.clear();
   }
-  for (const auto part : split_scopes(path)) query.components.push_back(plain_component(part));
+  for (const auto part : split_scopes(path)) query.components.push_back(plain_component(without_list(part)));
   // A lambda is its operator(), which alone has code. Rust's closure is a function itself.
   const auto& last = query.components.back();
   if (is_lambda(last) && last.find("closure") == std::string::npos) query.components.emplace_back("operator()");

@@ -119,31 +119,24 @@ void move_const(std::string& text) {
   }
 }
 
-// "a::b<c::d>::e const&" -> "e const&": the type's last component, wherever its scopes are.
-std::string without_scopes(std::string_view text) {
-  std::string out;
-  std::size_t word = 0;  // in `out`: where the name that we are in began
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text.substr(i).starts_with("::")) {
-      out.resize(word);
-      ++i;
-      continue;
-    }
-    if (!is_word(text[i]) && text[i] != '<' && text[i] != '>') word = out.size() + 1;
-    if (text[i] == '<') {
-      int depth = 0;
-      const std::size_t open = i;
-      for (; i < text.size(); ++i) {
-        if (opens(text[i])) ++depth;
-        if (closes(text, i) && --depth == 0) break;
-      }
-      const std::size_t end = std::min(i + 1, text.size());
-      out += '<' + without_scopes(text.substr(open + 1, end - open - 1));  // with its '>'
-      continue;
-    }
-    out += text[i];
+// A name with its scopes, or one character that is no part of a name.
+std::string_view next_token(std::string_view text) {
+  std::size_t end = 0;
+  while (end < text.size() && (is_word(text[end]) || text[end] == ':')) ++end;
+  return text.substr(0, std::max<std::size_t>(end, 1));
+}
+
+// Name by name, those of `wanted` may lack scopes: "vector<Point>const&" is "std::vector<ns::Point>const&".
+bool same_but_scopes(std::string_view wanted, std::string_view candidate) {
+  while (!wanted.empty() && !candidate.empty()) {
+    const auto want = next_token(wanted), have = next_token(candidate);
+    const bool suffix = have.size() > want.size() + 2 && have.ends_with(want) && !want.starts_with(':') &&
+                        have.substr(0, have.size() - want.size()).ends_with("::");
+    if (want != have && !suffix) return false;
+    wanted.remove_prefix(want.size());
+    candidate.remove_prefix(have.size());
   }
-  return out;
+  return wanted.empty() && candidate.empty();
 }
 
 }  // namespace
@@ -165,7 +158,7 @@ std::string without_blanks(std::string_view text) {
 
 std::string normal_types(std::string_view text) {
   std::string out = without_blanks(text);
-  for (const auto* inner : {"__cxx11::", "__1::", "__debug::"}) replace_all(out, inner, "");
+  for (const auto* inner : {"__cxx11::", "__1::", "__debug::", "(anonymous namespace)::"}) replace_all(out, inner, "");
   for (const auto& [alias, type] : aliases) {
     replace_word(out, std::string("std::").append(alias), type);
     replace_word(out, alias, type);
@@ -207,9 +200,7 @@ std::vector<std::string> split_list(std::string_view list) {
 bool same_list(std::string_view wanted, std::string_view candidate) {
   const auto want = split_list(wanted), have = split_list(candidate);
   return std::ranges::equal(want, have, [](const std::string& a, const std::string& b) {
-    const std::string one = normal_types(a), other = normal_types(b);
-    if (one == other) return true;
-    return one.find("::") == std::string::npos && one == without_scopes(other);
+    return same_but_scopes(normal_types(a), normal_types(b));
   });
 }
 

@@ -16,7 +16,7 @@ std::string without_blanks(std::string_view text);
 std::string normal_types(std::string_view text);
 // At commas outside of all brackets; none for "" and "void".
 std::vector<std::string> split_list(std::string_view list);
-// Both normalised. A parameter that is written without namespaces fits one of any namespace.
+// Parameter by parameter, in any spelling. Names that are written without their namespaces fit those of any.
 bool same_list(std::string_view wanted, std::string_view candidate);
 // The text between the parentheses that stand right behind the function's name.
 std::optional<std::string_view> parameters_of(std::string_view demangled);

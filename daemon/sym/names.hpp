@@ -41,6 +41,7 @@ std::string_view without_template_arguments(std::string_view component);
 
 // A function's DIE against all of the query, its parameters too.
 bool die_fits(const ElfModule& module, const Dwarf_Die& die, const NameQuery& query);
+bool die_parameters_fit(const ElfModule& module, const Dwarf_Die& die, const NameQuery& query);
 
 class NameIndex {
  public:
