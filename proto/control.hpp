@@ -244,6 +244,7 @@ struct ScopeInfo {
 
 struct ValueFormat {
   bool hex = false;
+  std::string specifiers{};  // natvis' letters and gdb's of print/x: "x", "[10]s", "na"
 };
 
 enum class ValueKind : std::uint8_t { data, base_class, virtual_base, static_member, register_, error };

@@ -161,7 +161,7 @@ void Prompt::show_stop() {
   }
   show_frame();
   for (const auto& expression : displays)
-    if (const auto shown = value(expression, false))
+    if (const auto shown = value(expression))
       print(fmt::format("{} = {}\n", expression, shown->value));
     else
       print(fmt::format("{}: {}\n", expression, shown.error().message));
@@ -254,7 +254,7 @@ Result<proto::BreakpointPlace> Prompt::place(std::string_view text) {
     const auto address = trimmed(text.substr(1));
     if (address.starts_with("0x"))
       if (const auto value = number<std::uint64_t>(address.substr(2), 16)) return proto::AddressPlace{LoadAddr{*value}};
-    TL_TRY(const auto info, value(fmt::format("(unsigned long)({})", address), false));
+    TL_TRY(const auto info, value(fmt::format("(unsigned long)({})", address)));
     if (const auto number_of = number<std::uint64_t>(info.value)) return proto::AddressPlace{LoadAddr{*number_of}};
     return fail(Errc::bad_request, fmt::format("`{}` is no address", address));
   }
@@ -274,11 +274,11 @@ Result<proto::BreakpointPlace> Prompt::place(std::string_view text) {
   return proto::FunctionPlace{std::string(text)};
 }
 
-Result<proto::ValueInfo> Prompt::value(std::string_view expression, bool hex) {
+Result<proto::ValueInfo> Prompt::value(std::string_view expression, std::string_view specifiers) {
   proto::EvaluateSpec spec{.expression = std::string(expression),
                            .frame = std::nullopt,
                            .context = proto::EvaluateContext::repl,
-                           .format = {.hex = hex}};
+                           .format = {.hex = false, .specifiers = std::string(specifiers)}};
   if (control_.current_stop()) {
     TL_TRY(const auto here, frame());
     spec.frame = here.id;

@@ -52,7 +52,7 @@ class Prompt {
   Result<std::string> arguments_of(const proto::FrameInfo& frame);
   const std::vector<std::string>* source(const std::string& path);
   Result<proto::BreakpointPlace> place(std::string_view text);  // file:line, line, function, *address
-  Result<proto::ValueInfo> value(std::string_view expression, bool hex);
+  Result<proto::ValueInfo> value(std::string_view expression, std::string_view specifiers = {});
   std::string tree(const proto::ValueInfo& value, std::uint32_t depth);
   void quit() { quitting_ = true; }
   bool kill_on_quit = false;                               // we launched it

@@ -121,15 +121,22 @@ Result<void> examine(Prompt& prompt, std::string_view text) {
 }
 
 Result<void> print(Prompt& prompt, std::string_view text) {
-  TL_TRY(const auto format, take_format(text, {}));
+  // print/x, print/[10]s: the letters go with the expression, as natvis' do after a comma.
+  std::string_view specifiers;
+  if (text.starts_with('/')) {
+    const auto end = std::min(text.find(' '), text.size());
+    specifiers = text.substr(1, end - 1);
+    text = text.substr(end);
+    while (text.starts_with(' ')) text.remove_prefix(1);
+  }
   if (text.empty()) return fail(Errc::bad_request, "print what?");
-  TL_TRY(const auto value, prompt.value(text, format.letter == 'x' || format.letter == 'a'));
+  TL_TRY(const auto value, prompt.value(text, specifiers));
   prompt.print(fmt::format("{} = {}\n", text, prompt.tree(value, shown_depth)));
   return {};
 }
 
 Result<void> whatis(Prompt& prompt, std::string_view text) {
-  TL_TRY(const auto value, prompt.value(text, false));
+  TL_TRY(const auto value, prompt.value(text));
   prompt.print(fmt::format("type = {}\n", value.type));
   return {};
 }
@@ -139,7 +146,7 @@ Result<void> set(Prompt& prompt, std::string_view text) {
   if (text.starts_with("variable ")) text.remove_prefix(9);
   if (text.find('=') == std::string_view::npos)
     return fail_hint(Errc::bad_request, "nothing to set", "set var NAME = EXPRESSION");
-  TL_TRY_VOID(prompt.value(text, false));
+  TL_TRY_VOID(prompt.value(text));
   return {};
 }
 

@@ -8,6 +8,7 @@
 
 #include "daemon/eval/binder.hpp"
 #include "daemon/eval/format.hpp"
+#include "daemon/eval/format_suffix.hpp"
 #include "daemon/eval/frame_context.hpp"
 #include "daemon/eval/interpreter.hpp"
 #include "daemon/eval/scope.hpp"
@@ -87,6 +88,71 @@ Result<Value> evaluate(const FrameView& frame, std::string_view expression, cons
     return std::unexpected(std::move(error));
   }
   return value;
+}
+
+// ---- formats
+
+Result<Value> counted(const FrameView& frame, Value value, std::uint64_t count, Format& format) {
+  for (int hops = 0; hops < 4 && value.type->is_reference(); ++hops) {
+    TL_TRY(const std::uint64_t at, pointer_bits(*frame.memory, value));
+    value = in_memory(value.type->strip()->target(), LoadAddr{at});
+  }
+  const sym::Type* plain = value.type->strip();
+  if (count > std::uint64_t{1} << 40)
+    return fail(Errc::too_large, fmt::format("{} elements are more than any array has", count));
+  const bool text = format.text != Format::Text::natural;
+  if (plain->kind() == sym::TypeKind::record || (text && plain->kind() == sym::TypeKind::array)) {
+    format.count = count;
+    return value;
+  }
+  if (plain->kind() == sym::TypeKind::pointer) {
+    const sym::Type* target = plain->target();
+    if (text) {
+      format.count = count;
+      return value;
+    }
+    if (!size_of(frame, target))
+      return fail_hint(Errc::bad_expression,
+                       fmt::format("`{}` points to what has no size, so there are no elements", value.type->name()),
+                       "cast it to a pointer to what is there");
+    TL_TRY(const std::uint64_t at, pointer_bits(*frame.memory, value));
+    if (at == 0 && count != 0) return fail(Errc::bad_address, "null pointer: there is nothing to read at 0x0");
+    format.count = count;
+    return in_memory(target->array_of(count), LoadAddr{at});
+  }
+  if (plain->kind() != sym::TypeKind::array)
+    return fail(Errc::bad_expression,
+                fmt::format("a number of elements needs a pointer or an array, and this is `{}`", value.type->name()));
+  format.count = count;
+  return part_of(value, 0, plain->target()->array_of(count));
+}
+
+Result<Formatted> evaluate_formatted(const FrameView& frame, std::string_view text, const Options& options) {
+  const SplitExpression split = split_format(text);
+  Formatted out;
+  out.format = merged(split.format, options.format);
+  out.expression = std::string(split.expression);
+  TL_TRY(out.value, evaluate(frame, split.expression, options));
+  if (!split.count.empty()) {
+    Options looking = options;
+    looking.allow_side_effects = false;
+    TL_TRY(const Value number, evaluate(frame, split.count, looking));
+    if (!is_integral(number.type) && !is_enumeration(number.type))
+      return fail(Errc::bad_expression,
+                  fmt::format("`{}`: a number of elements is an integer, not `{}`", split.count, number.type->name()));
+    TL_TRY(const auto bytes, scalar_bytes(*frame.memory, number));
+    const Number count = load_number(number.type, bytes);
+    if (count.integer < 0)
+      return fail(Errc::bad_expression,
+                  fmt::format("`{}` is {}: no number of elements", split.count, text_of(count.integer)));
+    auto seen = counted(frame, std::move(out.value),
+                        static_cast<std::uint64_t>(std::min<Int128>(count.integer, Int128{1} << 62)), out.format);
+    if (!seen) return std::unexpected(seen.error());
+    out.value = *std::move(seen);
+  } else if (options.format.count) {
+    TL_TRY(out.value, counted(frame, std::move(out.value), *options.format.count, out.format));
+  }
+  return out;
 }
 
 // ---- conditions
@@ -185,8 +251,10 @@ std::string log_text(const FrameView& frame, std::string_view message, const Opt
     if (expression.find_first_not_of(" \t") == std::string_view::npos) {
       out += message.substr(i, end - i);
     } else {
-      const auto value = evaluate(frame, expression, options);
-      out += value ? summary(frame, *value, options) : fmt::format("<error: {}>", value.error().message);
+      const auto value = evaluate_formatted(frame, expression, options);
+      Options shown = options;
+      if (value) shown.format = value->format;
+      out += value ? summary(frame, value->value, shown) : fmt::format("<error: {}>", value.error().message);
     }
     i = end;
   }

@@ -59,7 +59,19 @@ std::vector<Variable> arguments(const FrameView& frame);
 std::vector<Variable> locals(const FrameView& frame);
 std::vector<Variable> globals(const FrameView& frame);  // of the frame's compile unit: globals and statics
 
+// C++ alone; no format specifiers.
 Result<Value> evaluate(const FrameView& frame, std::string_view expression, const Options& options = {});
+// With format specifiers (format_suffix.hpp): "p,10", "x,x", "buf,[len]s". `format`: of the suffix over that of
+// `options`; `expression`: without the suffix, for the names of children.
+struct Formatted {
+  Value value;
+  Format format;
+  std::string expression;
+};
+Result<Formatted> evaluate_formatted(const FrameView& frame, std::string_view text, const Options& options = {});
+// `value` seen as `count` elements: a pointer becomes an array, an array is cut or continued; where `format` reads it
+// as text, and for classes (whose visualisers know), the count goes into `format`. Errors: bad_expression.
+Result<Value> counted(const FrameView& frame, Value value, std::uint64_t count, Format& format);
 // True, false, or the condition's error. The parsed tree is kept by (expression, pc) in the cache that the caller owns.
 class ConditionCache;
 std::shared_ptr<ConditionCache> make_condition_cache();

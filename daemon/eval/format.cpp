@@ -32,12 +32,6 @@ std::uint64_t word_of(std::span<const std::byte> bytes, std::size_t offset = 0) 
   return word;
 }
 
-std::string hex(UInt128 value, std::size_t bytes) {
-  if (bytes < 16) value &= (UInt128{1} << (bytes * 8)) - 1;
-  const auto high = static_cast<std::uint64_t>(value >> 64), low = static_cast<std::uint64_t>(value);
-  return high != 0 ? fmt::format("0x{:x}{:016x}", high, low) : fmt::format("0x{:x}", low);
-}
-
 }  // namespace
 
 std::string Printer::symbol(std::uint64_t address) const {
@@ -48,12 +42,26 @@ std::string Printer::symbol(std::uint64_t address) const {
                                   : fmt::format(" <{}+{}>", found->first, found->second.value);
 }
 
+std::string Printer::address(std::uint64_t bits) const {
+  Format format = options_.format;
+  if (format.radix == Format::Radix::natural) format.radix = Format::Radix::hexadecimal;
+  return integer_text(static_cast<Int128>(bits), 8, false, format);
+}
+
+Printer Printer::below() const {
+  Options options = options_;
+  options.format = options_.format.inherited();
+  return {view_, options};
+}
+
 std::string Printer::text(const Value& value, std::size_t depth) const {
   if (value.is_problem()) return problem_text(value.problem);
   const Type* plain = value.type->strip();
   if (view_.visualizers != nullptr && !value.raw && !options_.format.raw &&
       (plain->kind() == TypeKind::record || value.visual))
     if (auto line = view_.visualizers->summary(view_, value, options_, depth)) return *std::move(line);
+  if (options_.format.text != Format::Text::natural)
+    if (auto text = as_text(value)) return *std::move(text);
   switch (plain->kind()) {
     case TypeKind::void_: return "void";
     case TypeKind::unknown:
@@ -69,7 +77,7 @@ std::string Printer::text(const Value& value, std::size_t depth) const {
   if (const Part* removed = implicit_pointer_at(value); removed != nullptr && plain->kind() == TypeKind::pointer) {
     const Value target = variable_value(view_, removed->pointee, sym::type_of(removed->pointee), false);
     if (target.place == Value::Place::memory)
-      return fmt::format("{:#x}", target.address.value + static_cast<std::uint64_t>(removed->pointee_offset));
+      return address(target.address.value + static_cast<std::uint64_t>(removed->pointee_offset));
     return "(synthetic pointer)";
   }
   const auto bytes = scalar_bytes(*view_.memory, value);
@@ -87,7 +95,10 @@ std::string Printer::scalar(const Value& value, std::span<const std::byte> bytes
     case TypeKind::function_member_pointer: return member_pointer(plain, bytes);
     default: break;
   }
-  if (plain->encoding() == Encoding::floating) return float_text(plain, load_number(plain, bytes).real);
+  if (plain->encoding() == Encoding::floating) {
+    const Quad real = load_number(plain, bytes).real;
+    return options_.format.real == Format::Real::scientific ? scientific_text(plain, real) : float_text(plain, real);
+  }
   if (plain->encoding() == Encoding::complex) return complex(plain, bytes);
   return integer(value.type, bytes);
 }
@@ -95,17 +106,26 @@ std::string Printer::scalar(const Value& value, std::span<const std::byte> bytes
 std::string Printer::integer(const Type* type, std::span<const std::byte> bytes) const {
   const Type* plain = type->strip();
   const Number number = load_number(plain, bytes);
-  if (plain->encoding() == Encoding::boolean) {
+  const Format& format = options_.format;
+  const bool decimal = format.radix == Format::Radix::decimal || format.radix == Format::Radix::unsigned_decimal;
+  if (plain->encoding() == Encoding::boolean && !decimal) {
     if (number.integer == 0 || number.integer == 1) return number.integer != 0 ? "true" : "false";
     return text_of(number.integer);  // no bool of this program: shown as it is
   }
   const std::size_t size = static_cast<std::size_t>(plain->size().value_or(8));
-  std::string digits;
-  if (options_.format.hex)
-    digits = hex(static_cast<UInt128>(number.integer), size);
-  else
-    digits = is_signed(plain) ? text_of(number.integer) : text_of(static_cast<UInt128>(number.integer));
-  if (is_character(type)) digits += " " + quoted_character(type, static_cast<std::int64_t>(number.integer));
+  if (format.address) {
+    const auto bits = static_cast<std::uint64_t>(number.integer);
+    return fmt::format("{:#x}{}", bits, symbol(bits));
+  }
+  std::string digits = integer_text(number.integer, size, is_signed(plain), format);
+  if (is_character(type) && !decimal)
+    digits += " " + quoted_character(type, static_cast<std::int64_t>(number.integer));
+  else if (format.character)
+    digits += " " + quoted_character(
+                        sym::builtin(size == 1 || (number.integer >= 0 && number.integer < 0x80) ? sym::Builtin::char_
+                                     : size == 2                                                 ? sym::Builtin::char16
+                                                 : sym::Builtin::char32),
+                        static_cast<std::int64_t>(number.integer));
   return digits;
 }
 
@@ -127,10 +147,10 @@ std::string Printer::enumeration(const Type* type, std::span<const std::byte> by
   const Number number = load_number(whole, bytes);
   const auto value = static_cast<std::uint64_t>(number.integer);
   const std::string scope = whole->scoped() ? whole->short_name() + "::" : "";
+  const std::string plain = integer_text(number.integer, bytes.size(), is_signed(whole), options_.format);
+  const bool both = options_.format.radix != Format::Radix::natural;  // who asks for digits gets them
   for (const sym::Enumerator& e : whole->enumerators())
-    if (e.value == value) return scope + e.name;
-  const std::string plain =
-      options_.format.hex ? hex(static_cast<UInt128>(number.integer), bytes.size()) : text_of(number.integer);
+    if (e.value == value) return both ? fmt::format("{}{} ({})", scope, e.name, plain) : scope + e.name;
   if (!whole->flags() || value == 0) return plain;
   std::string out;
   std::uint64_t left = value;
@@ -149,23 +169,31 @@ std::string Printer::enumeration(const Type* type, std::span<const std::byte> by
   for (const sym::Enumerator* e : used) out += (out.empty() ? "" : " | ") + scope + e->name;
   if (used.empty()) return plain;
   if (left != 0) out += fmt::format(" | {:#x}", left);
-  return out;
+  return both ? fmt::format("{} ({})", out, plain) : out;
 }
 
 std::string Printer::pointer(const Value& value, std::span<const std::byte> bytes) const {
-  const std::uint64_t address = word_of(bytes);
+  const std::uint64_t bits = word_of(bytes);
   const Type* target = value.type->strip()->target();
-  std::string out = fmt::format("{:#x}", address);
-  if (address == 0) return out;
+  const std::string digits = address(bits);
+  if (bits == 0) return digits;
+  const bool bare = options_.format.no_address;
   if (is_character(target)) {
-    const StringRead string = read_string(*view_.memory, target, LoadAddr{address}, options_.limits.max_string);
+    const StringRead string = read_string(*view_.memory, target, LoadAddr{bits}, options_.limits.max_string);
     const Type* element = target->strip();
     const bool bytes_only = element->size() == 1 && element->name() != "char" && element->encoding() != Encoding::utf;
-    if (string.readable && (!bytes_only || (string.printable && !string.empty))) return out + " " + string.text;
-    if (!string.readable) return out + " <error: nothing readable there>";
-    return out;
+    if (string.readable && (!bytes_only || (string.printable && !string.empty)))
+      return bare ? string.text : digits + " " + string.text;
+    if (!string.readable) return digits + " <error: nothing readable there>";
+    return digits;
   }
-  return out + symbol(address);
+  std::string name = symbol(bits);
+  if (!bare) return digits + name;
+  // Without its address a pointer is what it points to.
+  if (!name.empty()) return name.substr(1);
+  const TypeKind kind = target->strip()->kind();
+  if (kind == TypeKind::void_ || kind == TypeKind::function || kind == TypeKind::unknown) return digits;
+  return below().text(in_memory(target, LoadAddr{bits}), 0);
 }
 
 // Itanium C++ ABI 2.3: a data member pointer is the offset, -1 is null; a function member pointer is {ptr, adj}, an odd
@@ -199,13 +227,14 @@ std::string Printer::reference(const Value& value, std::size_t depth) const {
   }
   const auto address = pointer_bits(*view_.memory, value);
   if (!address) return problem_text(address.error());
-  return fmt::format("@{:#x}: {}", *address, text(in_memory(target, LoadAddr{*address}), depth));
+  std::string referee = text(in_memory(target, LoadAddr{*address}), depth);
+  return options_.format.no_address ? referee : fmt::format("@{:#x}: {}", *address, referee);
 }
 
 std::string Printer::array(const Value& value, std::size_t depth) const {
   const Type* plain = value.type->strip();
   const Type* element = plain->target();
-  const auto count = count_of(view_, plain);
+  auto count = count_of(view_, plain);
   if (!count) {
     if (plain->dynamic_count()) return problem_text(count.error());
     return "{...}";  // int a[]: its length is known to nobody
@@ -213,7 +242,9 @@ std::string Printer::array(const Value& value, std::size_t depth) const {
   if (*count == 0) return "{}";
   const auto stride = size_of(view_, element);
   if (!stride) return problem_text(stride.error());
-  const bool text_like = is_character(element) && !plain->vector();
+  // Who counts and names a radix wants the elements.
+  const bool elements = depth == 0 && options_.format.count && options_.format.radix != Format::Radix::natural;
+  const bool text_like = is_character(element) && !plain->vector() && !elements;
   if (text_like) {
     const std::uint64_t bytes = *count * *stride;
     const std::size_t limit = std::max<std::size_t>(options_.limits.max_string, 1);
@@ -272,6 +303,7 @@ std::string Printer::array(const Value& value, std::size_t depth) const {
 }
 
 void Printer::fields(const Value& value, std::size_t depth, std::size_t& shown, std::string& out) const {
+  const Printer members = below();
   const Type* whole = value.type->strip()->complete(search_order(*view_.modules, nullptr));
   for (const Member& member : whole->members()) {
     if (member.kind == Member::Kind::static_ || member.artificial || member.name.starts_with("_vptr")) continue;
@@ -292,7 +324,7 @@ void Printer::fields(const Value& value, std::size_t depth, std::size_t& shown, 
       fields(*part, depth, shown, inner);
       out += inner + "}";
     } else {
-      out += text(*part, depth + 1);
+      out += members.text(*part, depth + 1);
     }
   }
 }

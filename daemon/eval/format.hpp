@@ -1,8 +1,10 @@
 #pragma once
 // Inside the room only: a value as one line of text.
+#include <optional>
 #include <string>
 
 #include "daemon/eval/evaluator.hpp"
+#include "daemon/eval/number.hpp"
 
 namespace trapline::eval {
 
@@ -27,11 +29,18 @@ class Printer {
   void fields(const Value& value, std::size_t depth, std::size_t& shown, std::string& out) const;
   std::string reference(const Value& value, std::size_t depth) const;
   std::string symbol(std::uint64_t address) const;  // " <main+4>" or ""
+  std::string address(std::uint64_t bits) const;    // in the radix asked for, else hexadecimal
+  // ,s ,s8 ,su ...: nullopt where the value is no text.
+  std::optional<std::string> as_text(const Value& value) const;
+  Printer below() const;  // for members
 
   const FrameView& view_;
-  const Options& options_;
+  Options options_;
 };
 
 std::string problem_text(const Error& error);
+// `value` of a type of `bytes` bytes.
+std::string integer_text(Int128 value, std::size_t bytes, bool with_sign, const Format& format);
+std::string scientific_text(const sym::Type* type, Quad value);
 
 }  // namespace trapline::eval

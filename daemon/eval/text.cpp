@@ -45,10 +45,10 @@ bool append_escaped(std::string& out, std::uint32_t c, char quote, bool narrow) 
     case '\b': out += "\\b"; return true;
     case '\f': out += "\\f"; return true;
     case '\v': out += "\\v"; return true;
-    case '\\': out += "\\\\"; return false;
+    case '\\': out += quote != 0 ? "\\\\" : "\\"; return false;
     default: break;
   }
-  if (c == static_cast<std::uint32_t>(quote)) {
+  if (quote != 0 && c == static_cast<std::uint32_t>(quote)) {
     out += '\\';
     out += quote;
     return false;
@@ -97,14 +97,14 @@ std::uint32_t unit_at(std::span<const std::byte> bytes, std::size_t index, std::
 }
 
 // Appends the text; returns whether something unprintable was in it.
-bool append_units(std::string& out, std::size_t size, std::span<const std::byte> bytes) {
+bool append_units(std::string& out, std::size_t size, std::span<const std::byte> bytes, char quote = '"') {
   bool strange = false;
   if (size == 1) {
     for (std::size_t i = 0; i < bytes.size();) {
       std::uint32_t c = 0;
       const std::size_t length = utf8_length(bytes.subspan(i), c);
-      const bool odd = length == 0 ? append_escaped(out, std::to_integer<std::uint32_t>(bytes[i]), '"', true)
-                                   : append_escaped(out, c, '"', false);
+      const bool odd = length == 0 ? append_escaped(out, std::to_integer<std::uint32_t>(bytes[i]), quote, true)
+                                   : append_escaped(out, c, quote, false);
       strange = odd || strange;
       i += std::max<std::size_t>(length, 1);
     }
@@ -120,7 +120,7 @@ bool append_units(std::string& out, std::size_t size, std::span<const std::byte>
         ++i;
       }
     }
-    strange = append_escaped(out, c, '"', false) || strange;
+    strange = append_escaped(out, c, quote, false) || strange;
   }
   return strange;
 }
@@ -143,16 +143,19 @@ std::string quoted_string(const sym::Type* element, std::span<const std::byte> u
   return out + "\"";
 }
 
-StringRead string_in(const sym::Type* element, std::span<const std::byte> bytes, bool cut) {
+StringRead string_of(const sym::Type* element, std::span<const std::byte> bytes, bool cut, Ending ending,
+                     Quotes quotes) {
   const std::size_t size =
       static_cast<std::size_t>(std::clamp<std::uint64_t>(element->strip()->size().value_or(1), 1, 4));
   StringRead read;
   read.readable = true;
-  std::size_t count = bytes.size() / size, end = 0;
+  const std::size_t count = bytes.size() / size;
+  std::size_t end = ending == Ending::counted ? count : 0;
   while (end < count && unit_at(bytes, end, size) != 0) ++end;
-  const bool terminated = end < count;
+  const bool terminated = ending == Ending::terminated && end < count;
   read.empty = end == 0;
-  std::string out = std::string(prefix_of(element)) + "\"";
+  const bool quoted = quotes == Quotes::with;
+  std::string out = quoted ? std::string(prefix_of(element)) + "\"" : "";
   // A sequence that the limit cut in two would look broken: leave its begin out.
   std::size_t length = end * size;
   if (cut && !terminated && size == 1)
@@ -161,12 +164,22 @@ StringRead string_in(const sym::Type* element, std::span<const std::byte> bytes,
       --length;
       if ((byte & 0xc0) == 0xc0) break;
     }
-  read.printable = !append_units(out, size, bytes.first(length));
-  read.text = out + "\"" + (cut && !terminated ? "..." : "");
+  if (cut && !terminated && size == 2 && length >= 2) {
+    const std::uint32_t last = unit_at(bytes, length / 2 - 1, 2);
+    if (last >= 0xd800 && last < 0xdc00) length -= 2;
+  }
+  read.printable = !append_units(out, size, bytes.first(length), quoted ? '"' : '\0');
+  if (quoted) out += '"';
+  read.text = out + (cut && !terminated ? "..." : "");
   return read;
 }
 
-StringRead read_string(const util::Memory& memory, const sym::Type* element, LoadAddr at, std::size_t limit) {
+StringRead string_in(const sym::Type* element, std::span<const std::byte> bytes, bool cut) {
+  return string_of(element, bytes, cut, Ending::terminated, Quotes::with);
+}
+
+StringRead read_string(const util::Memory& memory, const sym::Type* element, LoadAddr at, std::size_t limit,
+                       Quotes quotes) {
   std::vector<std::byte> bytes;
   // Page by page: what follows the string may be unmapped, and most strings are short.
   bool more = true;
@@ -184,7 +197,7 @@ StringRead read_string(const util::Memory& memory, const sym::Type* element, Loa
       more = !string_in(element, bytes, true).text.empty() && string_in(element, bytes, true).text.ends_with("...");
   }
   if (bytes.empty()) return {};
-  return string_in(element, bytes, bytes.size() >= limit);
+  return string_of(element, bytes, bytes.size() >= limit, Ending::terminated, quotes);
 }
 
 }  // namespace trapline::eval

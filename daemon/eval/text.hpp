@@ -21,8 +21,14 @@ struct StringRead {
   bool printable = false;  // nothing in it needed an escape but \n \t \r
   bool empty = true;
 };
+enum class Quotes : std::uint8_t { with, without };        // without: no prefix either, `"` and `\` as they are
+enum class Ending : std::uint8_t { terminated, counted };  // counted: all of it, zeros too
 // A terminated string of `element`s at `at`, at most `limit` bytes.
-StringRead read_string(const util::Memory& memory, const sym::Type* element, LoadAddr at, std::size_t limit);
+StringRead read_string(const util::Memory& memory, const sym::Type* element, LoadAddr at, std::size_t limit,
+                       Quotes quotes = Quotes::with);
+// `cut`: there is more where `bytes` end.
+StringRead string_of(const sym::Type* element, std::span<const std::byte> bytes, bool cut, Ending ending,
+                     Quotes quotes);
 StringRead string_in(const sym::Type* element, std::span<const std::byte> bytes, bool cut);
 
 }  // namespace trapline::eval

@@ -17,9 +17,30 @@
 
 namespace trapline::eval {
 
+// How a value is to be written: natvis' format specifiers (format_suffix.hpp) and the protocols' `hex`.
 struct Format {
-  bool hex = false;
-  bool raw = false;  // `,!`: of this value no visualiser is asked
+  enum class Radix : std::uint8_t { natural, decimal, unsigned_decimal, hexadecimal, octal, binary };
+  enum class Text : std::uint8_t { natural, bytes, utf8, utf16, utf32 };  // natural: by the type; bytes: as UTF-8
+  enum class Real : std::uint8_t { natural, scientific };
+  Radix radix = Radix::natural;
+  Text text = Text::natural;
+  Real real = Real::natural;
+  bool upper = false;                    // 0xFF
+  bool bare = false;                     // no 0x, no 0b
+  bool padded = false;                   // with leading zeros
+  bool quoted = true;                    // of `text`: with quotes, prefix and escapes
+  bool character = false;                // an integer with its character
+  bool address = false;                  // an integer as an address with its symbol
+  bool enumerator = false;               // ,en
+  bool raw = false;                      // ,!: of this value no visualiser is asked
+  bool no_address = false;               // ,na: a pointer without its address
+  bool no_derived = false;               // ,nd: as declared, whatever the object is
+  bool no_raw_view = false;              // ,nr
+  std::optional<std::uint64_t> count{};  // elements, or units of a string; evaluated
+  std::string view{};                    // ,view(name)
+
+  // What holds for the children of a value shown so.
+  Format inherited() const;
 };
 
 // One stretch of an object that the compiler keeps in several places.

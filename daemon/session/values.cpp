@@ -2,17 +2,29 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 #include <utility>
 
+#include "daemon/eval/format_suffix.hpp"
 #include "daemon/session/session_impl.hpp"
 
 namespace trapline::session {
 namespace {
 
-eval::Options options_of(proto::ValueFormat format) {
+Result<eval::Options> options_of(const proto::ValueFormat& format) {
   eval::Options options;
-  options.format.hex = format.hex;
+  TL_TRY(const auto parsed, eval::parse_format(format.specifiers));
+  options.format = parsed.format;
+  if (!parsed.count.empty()) {
+    std::uint64_t count = 0;
+    const auto [rest, problem] = std::from_chars(parsed.count.data(), parsed.count.data() + parsed.count.size(), count);
+    if (problem != std::errc{} || rest != parsed.count.data() + parsed.count.size())
+      return fail(Errc::bad_request, fmt::format("format: `{}` is no number of elements", parsed.count));
+    options.format.count = count;
+  }
+  if (format.hex && options.format.radix == eval::Format::Radix::natural)
+    options.format.radix = eval::Format::Radix::hexadecimal;
   return options;
 }
 
@@ -102,7 +114,8 @@ proto::ValueInfo Session::describe(const eval::FrameView& view, FramePlace place
   info.named = count.named;
   info.indexed = count.indexed;
   if (count.named + count.indexed > 0)
-    info.ref = views_->keep(ValueNode{.frame = place, .value = value, .expression = std::move(expression)});
+    info.ref = views_->keep(ValueNode{
+        .frame = place, .value = value, .expression = std::move(expression), .format = options.format.inherited()});
   return info;
 }
 
@@ -161,8 +174,9 @@ Result<std::vector<proto::ValueInfo>> Session::register_children(const FramePlac
 }
 
 Result<std::vector<proto::ValueInfo>> Session::value_children(const ValueNode& node, std::uint64_t start,
-                                                              std::uint64_t count, const eval::Options& options) {
+                                                              std::uint64_t count, eval::Options options) {
   TL_TRY(const auto view, views_->view(node.frame));
+  options.format = eval::merged(node.format, options.format);
   TL_TRY(const auto page, eval::children(view, node.value, node.expression, start, count));
   std::vector<proto::ValueInfo> list;
   for (const auto& child : page) {
@@ -176,7 +190,7 @@ Result<std::vector<proto::ValueInfo>> Session::children(ValueRef ref, std::uint6
                                                         proto::ValueFormat format) {
   TL_TRY_VOID(require_stopped());
   TL_TRY(const auto* node, views_->node(ref));
-  const auto options = options_of(format);
+  TL_TRY(const auto options, options_of(format));
   if (const auto* value = std::get_if<ValueNode>(node)) return value_children(*value, start, count, options);
   auto all = std::holds_alternative<ScopeNode>(*node) ? scope_children(std::get<ScopeNode>(*node), options)
                                                       : register_children(std::get<RegisterGroupNode>(*node).frame,
@@ -192,15 +206,18 @@ Result<proto::ValueInfo> Session::evaluate(const proto::EvaluateSpec& spec) {
     TL_TRY(place, views_->place_of(*spec.frame));
   }
   TL_TRY(const auto view, views_->view(place));
-  auto options = options_of(spec.format);
+  TL_TRY(auto options, options_of(spec.format));
   options.allow_side_effects =
       spec.context == proto::EvaluateContext::repl || spec.context == proto::EvaluateContext::watch;
-  const auto value = eval::evaluate(view, spec.expression, options);
+  const auto value = eval::evaluate_formatted(view, spec.expression, options);
   views_->settle();
   if (!value) return std::unexpected(value.error());
   TL_TRY(const auto now, views_->view(place));
   if (spec.context == proto::EvaluateContext::clipboard) options.limits.max_string = std::size_t{1} << 20;
-  return describe(now, place, spec.expression, spec.expression, *value, options);
+  options.format = value->format;
+  auto info = describe(now, place, spec.expression, value->expression, value->value, options);
+  info.evaluate_name = spec.expression;  // with its format
+  return info;
 }
 
 Result<proto::ValueInfo> Session::assign(FramePlace place, const std::string& name, const std::string& expression,
@@ -218,7 +235,7 @@ Result<proto::ValueInfo> Session::set_value(ValueRef container, const std::strin
                                             proto::ValueFormat format) {
   TL_TRY_VOID(require_stopped());
   TL_TRY(const auto* node, views_->node(container));
-  const auto options = options_of(format);
+  TL_TRY(const auto options, options_of(format));
   if (const auto* group = std::get_if<RegisterGroupNode>(node))
     return evaluate({.expression = fmt::format("${} = {}", name, text),
                      .frame = views_->frame_id(group->frame),

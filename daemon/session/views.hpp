@@ -36,6 +36,7 @@ struct ValueNode {
   FramePlace frame;
   eval::Value value;
   std::string expression;  // gives the value again; empty where nothing does
+  eval::Format format{};   // of its children
 };
 using Node = std::variant<ScopeNode, RegisterGroupNode, ValueNode>;
 

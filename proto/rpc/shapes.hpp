@@ -45,7 +45,9 @@ template <>
 struct Shape<proto::ValueFormat> {
   using V = proto::ValueFormat;
   static constexpr std::string_view name = "Format";
-  static constexpr auto fields = std::tuple{field("hex", &V::hex)};
+  static constexpr auto fields = std::tuple{
+      field("hex", &V::hex), maybe("specifiers", &V::specifiers,
+                                   "natvis' letters after the comma, and those of gdb's print: x, [10]s, na, t")};
 };
 template <>
 struct Shape<proto::ProcessInfo> {

@@ -71,7 +71,7 @@ TEST_CASE("128-bit integers are decimal and wrap at 128 bits") {
 
 TEST_CASE("hex shows the bits of the type's width") {
   World world;
-  const Options hex{.format = {.hex = true}, .limits = {}, .allow_side_effects = false};
+  const Options hex{.format = {.radix = Format::Radix::hexadecimal}, .limits = {}, .allow_side_effects = false};
   CHECK(world.show("-1", hex) == "0xffffffff");
   CHECK(world.show("(char)-1", hex) == "0xff '\\377'");
   CHECK(world.show("255l", hex) == "0xff");

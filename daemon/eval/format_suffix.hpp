@@ -1,0 +1,38 @@
+#pragma once
+// Format specifiers as Visual Studio's users write them after an expression: `x,x` `p,10` `buf,[len]s8` `v,!` `b,nd`.
+//
+// The rule, as C++ has a comma of its own: a specifier follows the last comma that stands outside of brackets and
+// literals, without a blank after it, and all that follows the comma is specifiers. So `a, b`, `f(a,b)` and `x<y,d>`
+// are expressions, `a,b` is `a` in binary; `(a,b)` is the comma operator in any case. Visualiser files may have blanks.
+// Pure.
+#include <optional>
+#include <string_view>
+
+#include "daemon/eval/value.hpp"
+#include "proto/words/result.hpp"
+
+namespace trapline::eval {
+
+enum class SuffixStyle : std::uint8_t { typed, visualizer };
+
+struct SplitExpression {
+  std::string_view expression;  // without the suffix
+  std::string_view count;       // the expression in `[...]`, or the number; empty: none
+  Format format;                // `count` of it is not filled in
+};
+// Never an error: what is no specifier belongs to the expression.
+SplitExpression split_format(std::string_view text, SuffixStyle style = SuffixStyle::typed);
+
+// Specifiers alone, as a protocol's `format` gives them: "x", "[10]s", "10,x"; and those of gdb's print/x that natvis
+// lacks: u (unsigned), z (hex with leading zeros), a (address with symbol), t (binary), r (raw), f.
+// Errors: bad_request naming what is no specifier.
+struct ParsedFormat {
+  Format format{};
+  std::string_view count{};
+};
+Result<ParsedFormat> parse_format(std::string_view text);
+
+// `fallback` where `format` says nothing: the session's hex below a suffix's radix.
+Format merged(Format format, const Format& fallback);
+
+}  // namespace trapline::eval
