@@ -152,6 +152,8 @@ Result<Formatted> evaluate_formatted(const FrameView& frame, std::string_view te
   } else if (options.format.count) {
     TL_TRY(out.value, counted(frame, std::move(out.value), *options.format.count, out.format));
   }
+  out.value.raw = out.value.raw || out.format.raw;
+  if (!out.format.view.empty()) out.value.view_name = out.format.view;
   return out;
 }
 
