@@ -168,6 +168,14 @@ Result<std::uint64_t> signal_mask(const OnTracer&, Tid tid) {
   return mask;
 }
 
+Result<std::uint64_t> rseq_area(const OnTracer&, Tid tid) {
+  __ptrace_rseq_configuration now{};
+  const long size = ::ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid.value, word(sizeof now), &now);
+  if (size != -1) return now.rseq_abi_pointer;
+  if (errno == EIO) return fail(Errc::unsupported, "the kernel does not tell about restartable sequences");
+  return fail_ptrace("GET_RSEQ_CONFIGURATION", tid, errno);
+}
+
 Result<void> set_signal_mask(const OnTracer&, Tid tid, std::uint64_t mask) {
   return call(PTRACE_SETSIGMASK, "SETSIGMASK", tid, word(sigset_bytes), &mask);
 }

@@ -52,5 +52,7 @@ Result<std::uint64_t> event_message(const OnTracer&, Tid tid);
 Result<bool> trap_pending(const OnTracer&, Tid tid);
 Result<std::uint64_t> signal_mask(const OnTracer&, Tid tid);
 Result<void> set_signal_mask(const OnTracer&, Tid tid, std::uint64_t mask);
+// Where the thread's struct rseq (linux/rseq.h) lies; 0: it has none. unsupported before Linux 5.13.
+Result<std::uint64_t> rseq_area(const OnTracer&, Tid tid);
 
 }  // namespace trapline::os

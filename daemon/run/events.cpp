@@ -27,6 +27,7 @@ void Inferior::Impl::settle(Thread& thread) {
   }
   if (std::holds_alternative<os::GroupStop>(event->what)) {
     thread.kind = StopKind::group;
+    if (calling_ && calling_->tid == thread.tid) return end_of_call(CallEnd::group_stop);
     return go_if_wanted(thread);
   }
   if (const auto* signal = std::get_if<os::SignalStop>(&event->what)) {
@@ -56,6 +57,7 @@ void Inferior::Impl::on_event(Thread& thread, os::TraceEvent event) {
         pins_.inherit(thread.tid, made);
       } else if (!threads_.contains(made)) {
         const bool vfork = event == os::TraceEvent::vfork;
+        if (calling_ && calling_->tid == thread.tid) calling_->report.children.push_back(Pid{made.value});
         thread.in_vfork = vfork;
         adopt_child(thread.tid, Pid{made.value}, vfork);
         // A vfork parent has nothing to show until its child is off: it goes on to sleep in the kernel even in an
@@ -120,6 +122,8 @@ void Inferior::Impl::on_exec(Thread& thread) {
   const auto program = os::executable_of(pid_);
   exec_unreported_ = true;
   observer_->executed(program ? *program : std::string());
+  memory_.kept().clear();
+  if (calling_) return end_of_call(CallEnd::executed);
   if (!held_back()) report_exec_stop();
 }
 
@@ -132,7 +136,8 @@ void Inferior::Impl::on_thread_exit(Thread& thread) {
   // A step (or the only thread that was let go) has no end any more: somebody else has to be shown, who stands where
   // this thread's end was not yet to be seen (a join). In an exit_group the others are dying too, and the exit is the
   // news.
-  const bool ends_the_run = !held_back() && (stepped || only_ == tid) && living() > 0;
+  if (calling_ && calling_->tid == tid) end_of_call(CallEnd::thread_gone);
+  const bool ends_the_run = !held_back() && !calling_ && (stepped || only_ == tid) && living() > 0;
   if (ends_the_run && !stop_all()) return;
   thread.standing = Standing::running;
   if (!os::resume(tracer_, tid, 0)) vanish(thread);

@@ -28,17 +28,19 @@ bool address_is_code(int signal) { return signal == SIGILL || signal == SIGFPE; 
 void Inferior::Impl::on_signal_stop(Thread& thread, int signal) {
   auto info = os::signal_info(tracer_, thread.tid);
   if (!info) return vanish(thread);
+  if (back_from_call(thread, *info)) return;
   if (signal == SIGTRAP && !sent_by_somebody(*info) && on_sigtrap(thread, *info)) return;
   if (signal == SIGTRAP && !held_back() && load(thread) != nullptr && shield_.holds(pc_of(*thread.registers))) {
     // A SIGTRAP of the program's own, reported and passed before: the shield hands it on to the default action.
     thread.deliver = SIGTRAP;
     return go_on(thread);
   }
-  if (held_back()) {
+  if (held_back() || waits_for_call(thread)) {
     // Raced with an all-stop: kept for the next resume, in the same signal-delivery-stop.
     thread.unhandled = os::WaitEvent{thread.tid, os::SignalStop{signal}};
     return;
   }
+  if (calling_) return signal_in_call(thread, *info);
   on_program_signal(thread, *info);
 }
 
@@ -48,8 +50,11 @@ bool Inferior::Impl::on_sigtrap(Thread& thread, const siginfo_t& info) {
   if (regs == nullptr) return true;
   if (const auto hit = std::exchange(thread.hit, std::nullopt)) {
     if (thread.doing == Doing::slot_step) thread.doing = Doing::running;
-    if (sites_.has(*hit) && !held_back()) {
+    const bool waits = waits_for_call(thread) && site_concerns_user(*hit);
+    if (sites_.has(*hit) && !held_back() && !waits) {
       on_hit(thread, *hit);
+    } else if (waits) {
+      if (set_pc(thread, *hit)) thread.passed.reset();
     } else if (set_pc(thread, *hit)) {  // it will meet the trap again, if there still is one
       thread.passed.reset();
       go_if_wanted(thread);
@@ -66,7 +71,7 @@ bool Inferior::Impl::on_sigtrap(Thread& thread, const siginfo_t& info) {
   if (info.si_code != SI_KERNEL) return false;
   const LoadAddr site{regs->rip - 1};
   if (sites_.has(site)) {
-    if (held_back()) {
+    if (held_back() || (waits_for_call(thread) && site_concerns_user(site))) {
       // Not lost: put back to the site, it will meet the trap again with the next resume.
       if (set_pc(thread, site)) thread.passed.reset();
       return true;
@@ -106,6 +111,7 @@ void Inferior::Impl::on_hit(Thread& thread, LoadAddr site) {
   thread.last_internal_ns = now;
 
   if (returned_to(thread, site)) return go_on(thread);
+  if (calling_) return hit_in_call(thread, site);
 
   std::vector<trap::Owner> asked;
   bool step_trap = false;

@@ -40,6 +40,7 @@ Result<void> Inferior::resume_only(Tid thread) { return impl_->resume(thread); }
 Result<void> Inferior::interrupt() { return impl_->interrupt(); }
 Result<void> Inferior::step(const StepOrder& order) { return impl_->step(order); }
 Result<void> Inferior::run_to(Tid thread, std::span<const LoadAddr> targets) { return impl_->run_to(thread, targets); }
+Result<CallReport> Inferior::call(const CallOrder& order) { return impl_->call(order); }
 Result<void> Inferior::detach() { return impl_->detach(); }
 Result<void> Inferior::kill() { return impl_->kill(); }
 

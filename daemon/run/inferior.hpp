@@ -24,6 +24,7 @@
 #include "daemon/os/spawn.hpp"
 #include "daemon/os/tracer_thread.hpp"
 #include "daemon/os/wait.hpp"
+#include "daemon/run/call.hpp"
 #include "daemon/trap/site_table.hpp"
 #include "daemon/util/memory.hpp"
 #include "proto/words/addr.hpp"
@@ -120,6 +121,9 @@ class Inferior {
   Result<void> run_to(
       Tid thread,
       std::span<const LoadAddr> targets);  // temporary sites; ends as a step does (also when its frame returns)
+  // Calls a function of the debuggee; returns when it is over, within its time limit and a few seconds for a thread
+  // that sleeps in the kernel. Errors: the call did not begin. Nothing is stopped() but what the report says.
+  Result<CallReport> call(const CallOrder& order);
   Result<void> detach();  // every patch taken back, every thread off its slot, group stops kept; then gone
   Result<void> kill();
   Result<void> send_signal(int signal);

@@ -1,9 +1,10 @@
 #pragma once
-// The debuggee's memory with our traps hidden. Thread: the tracer's.
+// The debuggee's memory with our traps hidden, and with what calls of functions left behind. Thread: the tracer's.
 #include <cstddef>
 #include <functional>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "daemon/os/memory.hpp"
 #include "daemon/trap/site_table.hpp"
@@ -30,10 +31,21 @@ class LiveMemory final : public util::WritableMemory {
   }
   Result<void> reopen();  // after an exec: /proc/PID/mem stays with the old address space
 
+  // Objects that a called function was given or returned. They lay below a stack pointer, where the stack is as it was
+  // again; who reads there sees them until the debuggee goes on. Newer ones lie below older ones of the same stack.
+  struct Kept {
+    LoadAddr at;
+    std::vector<std::byte> bytes;
+  };
+  void keep(Kept objects) { kept_.push_back(std::move(objects)); }
+  std::vector<Kept>& kept() { return kept_; }
+
  private:
   os::ProcessMemory process_;
   trap::SiteTable& sites_;
   Rewritten rewritten_;
+  void show_kept(LoadAddr at, std::span<std::byte> out) const;
+  std::vector<Kept> kept_;
 };
 
 }  // namespace trapline::run

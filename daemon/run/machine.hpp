@@ -4,7 +4,7 @@
 //   hits.cpp     SIGTRAP, signals, what the user gets to see    crossing.cpp going over a site, software steps
 //   resume.cpp   letting threads go on, the verbs of running    sites.cpp    patches, memory, slots
 //   start.cpp    launch, attach                                 leave.cpp    detach, kill
-//   guests.cpp   forked children
+//   guests.cpp   forked children                             calls.cpp    functions called for the user
 //
 // Vocabulary. An event is *taken* when waitpid gave it (the thread is then stopped), and *settled* when it was decided
 // what it means. Signal stops that come while an all-stop is collected are taken but not settled: they wait in
@@ -25,6 +25,7 @@
 #include "daemon/os/ptrace.hpp"
 #include "daemon/os/wait.hpp"
 #include "daemon/run/affinity.hpp"
+#include "daemon/run/call.hpp"
 #include "daemon/run/inferior.hpp"
 #include "daemon/run/live_memory.hpp"
 #include "daemon/run/safe_call.hpp"
@@ -163,6 +164,26 @@ struct Inferior::Impl final : StepHost {
   bool let_straggler_go(Tid tid, const os::WaitEvent& event);
   void see_it_end();
 
+  // ---- calls.cpp
+  struct BeforeCall;
+  Result<CallReport> call(const CallOrder& order);
+  Result<void> before_call(Thread& thread, const CallOrder& order, BeforeCall& before);
+  Result<void> enter_call(Thread& thread, const CallOrder& order, const BeforeCall& before);
+  void run_call(const CallOrder& order);
+  CallReport leave_call(const BeforeCall& before, bool entered);
+  Result<void> after_call(Thread& thread, const BeforeCall& before, CallReport& report);
+  bool bring_to_a_stop(Tid tid);
+  bool walk_to_trap(Thread& thread, const BeforeCall& before);
+  void give_signals_back(Thread& thread, const BeforeCall& before, std::vector<siginfo_t> kept);
+  void put_stack_back(const BeforeCall& before);
+  void await_end_of_dying();
+  void end_of_call(CallEnd end);
+  bool waits_for_call(const Thread& thread) const;
+  bool back_from_call(Thread& thread, const siginfo_t& info);
+  void hit_in_call(Thread& thread, LoadAddr site);
+  bool site_concerns_user(LoadAddr site) const;
+  void signal_in_call(Thread& thread, const siginfo_t& info);
+
   // ---- guests.cpp: children that share our address space (vfork), kept only until they leave it
   void adopt_child(Tid maker, Pid child, bool vfork);
   bool await_first_stop(Pid child);
@@ -218,6 +239,16 @@ struct Inferior::Impl final : StepHost {
     LoadAddr site;
     arch::GeneralRegisters registers;
   };
+  struct Calling {
+    Tid tid;
+    LoadAddr trap;         // where the function returns to
+    LoadAddr stack_after;  // its stack pointer then
+    std::size_t objects = 0;
+    bool over = false;
+    CallReport report;
+    std::vector<siginfo_t> signals_kept;
+  };
+  std::optional<Calling> calling_;
   std::optional<Hit> moved_;  // by before_trap_is_taken(), for the stop that is taken next
   std::optional<Tid> hot_;    // had an internal stop just now
   std::optional<Tid> last_stop_thread_;

@@ -254,6 +254,7 @@ Result<void> Inferior::Impl::resume(std::optional<Tid> only) {
   }
   only_ = only;
   running_ = true;
+  memory_.kept().clear();
   release_all();
   return {};
 }
@@ -289,6 +290,7 @@ Result<void> Inferior::Impl::run_to(Tid tid, std::span<const LoadAddr> targets) 
 Result<void> Inferior::Impl::start_step(Thread& thread, const StepVerdict& verdict, bool single_thread) {
   const auto tid = thread.tid;
   running_ = true;
+  memory_.kept().clear();
   only_ = tid;  // single instructions before the first run move this thread alone
   pumping_ = true;
   // From where the user looks, a trap at this very place is not news. (Where a system call is to be made again first,

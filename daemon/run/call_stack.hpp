@@ -1,0 +1,39 @@
+#pragma once
+// Inside the room only: how a call lies on the calling thread's stack, and what the stack was.
+#include <cstdint>
+#include <vector>
+
+#include "daemon/arch/call_frame.hpp"
+#include "daemon/arch/registers.hpp"
+#include "daemon/os/proc.hpp"
+#include "daemon/run/live_memory.hpp"
+#include "proto/words/result.hpp"
+
+namespace trapline::run {
+
+// From high to low addresses: the red zone (untouched), what earlier calls keep, the call's objects, the trap that it
+// returns to, its arguments, its return address.
+struct CallPlaces {
+  LoadAddr objects;
+  LoadAddr trap;         // 16 bytes that no unwinder knows
+  LoadAddr arguments;    // the stack pointer after the return
+  LoadAddr entry_stack;  // the stack pointer at the function's first instruction
+  LoadRange saved;       // what is put back afterwards
+};
+// Errors: bad_address (no stack there), too_large (too little of it left).
+Result<CallPlaces> call_places(const arch::CallFrame& frame, const arch::GeneralRegisters& registers,
+                               std::span<const os::Mapping> maps, std::span<const LiveMemory::Kept> kept);
+// What stands in [entry_stack, trap + 16) and in the objects, every pointer filled in.
+struct CallBytes {
+  std::vector<std::byte> below;    // from entry_stack to the trap's end
+  std::vector<std::byte> objects;  // at places.objects
+  std::array<std::uint64_t, arch::integer_arguments> integers{};
+};
+CallBytes call_bytes(const arch::CallFrame& frame, const CallPlaces& places);
+// The thread's registers and vector state at the function's first instruction (psABI 3.2.1, 3.2.3, 3.4.1): direction
+// flag clear, x87 stack empty; control words stay the program's.
+arch::GeneralRegisters call_registers(const arch::CallFrame& frame, const CallPlaces& places, const CallBytes& bytes,
+                                      const arch::GeneralRegisters& before);
+Result<std::vector<std::byte>> call_xstate(const arch::CallFrame& frame, std::span<const std::byte> before);
+
+}  // namespace trapline::run
