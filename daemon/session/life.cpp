@@ -290,8 +290,7 @@ void Session::hold_at(proto::StopReason reason, Tid thread) {
   stop.reason = reason;
   stop.thread = thread;
   stop.description = reason == proto::StopReason::entry ? "Paused on entry" : "Paused on attach";
-  stop_ = std::move(stop);
-  fill_place(*stop_);
+  stop_ = std::move(stop);  // its place is looked up where it is announced: most starts never are
 }
 
 void Session::stop_at_main() {
@@ -310,6 +309,7 @@ Result<void> Session::start() {
   if (state_ != proto::RunState::held) return {};
   if (std::exchange(stop_on_start_, false)) {
     state_ = proto::RunState::stopped;
+    fill_place(*stop_);
     emit(proto::StoppedEvent{.stop = *stop_, .all_threads = true});
     return {};
   }
