@@ -16,6 +16,7 @@ Json hold_and(Json arguments) {
 
 void add_sources(Json& arguments, const proto::SourceOptions& sources) {
   for (const auto& [from, to] : sources.source_map) arguments["sourceMap"][from] = to ? Json(*to) : Json(nullptr);
+  if (!sources.visualizers.empty()) arguments["visualizers"] = sources.visualizers;
   if (!sources.just_my_code) arguments["justMyCode"] = false;
 }
 

@@ -71,6 +71,7 @@ void append(std::vector<std::string>& list, const json& more) {
 
 void apply_skip_files(Draft& draft, const json& value) { append(draft.sources().skip_files, as_list(value)); }
 void apply_skip_functions(Draft& draft, const json& value) { append(draft.sources().skip_functions, as_list(value)); }
+void apply_visualizers(Draft& draft, const json& value) { append(draft.sources().visualizers, as_list(value)); }
 void apply_just_my_code(Draft& draft, const json& value) { draft.sources().just_my_code = value.get<bool>(); }
 
 // ---- symbols
@@ -361,8 +362,8 @@ std::vector<Row> common_rows() {
        both,
        text_or_texts,
        "[]",
-       "Files with visualizers (.natvis, .json).",
-       nullptr,
+       "Files with visualizers (.natvis) or folders of them, besides those in the box; read anew when they change.",
+       apply_visualizers,
        {{"visualizerFile"}, {"prettyPrinterPath"}}},
       {"evaluation",
        both,

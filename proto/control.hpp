@@ -55,6 +55,7 @@ struct SourceOptions {
   bool just_my_code = true;
   std::vector<std::string> skip_files;  // globs; step-in goes through
   std::vector<std::string> skip_functions;
+  std::vector<std::string> visualizers;  // natvis files and folders of them, besides those in the box
 };
 
 struct SignalPolicy {

@@ -96,6 +96,8 @@ Result<std::vector<Child>> children(const FrameView& frame, const Value& value, 
                                     std::uint64_t start, std::uint64_t count);
 // One line for a variables view: "42", "0x5555… \"text\"", "{x=1, y=2}", "<optimized out>".
 std::string summary(const FrameView& frame, const Value& value, const Options& options = {});
+// The same within `depth` others: what is deeper than Limits::summary_depth is {...}.
+std::string summary_within(const FrameView& frame, const Value& value, const Options& options, std::size_t depth);
 std::string type_name(const Value& value);
 std::optional<LoadAddr> address_of(const Value& value);
 // Parses `text` as an expression, converts to the value's type, writes. The answer is what is there now.

@@ -352,6 +352,10 @@ std::string summary(const FrameView& frame, const Value& value, const Options& o
   return Printer(frame, options).text(value);
 }
 
+std::string summary_within(const FrameView& frame, const Value& value, const Options& options, std::size_t depth) {
+  return Printer(frame, options).text(value, depth);
+}
+
 std::string type_name(const Value& value) { return value.type->name(); }
 
 std::optional<LoadAddr> address_of(const Value& value) {

@@ -46,7 +46,7 @@ class Scope : public NameOracle {
   bool is_known(const sym::QualifiedName& name) const override;
 };
 
-class FrameScope final : public Scope {
+class FrameScope : public Scope {
  public:
   FrameScope(const image::Modules& modules, sym::DieRef scope, const image::MappedModule* module, std::uint64_t file_pc,
              Intrinsics* intrinsics = nullptr);
@@ -58,14 +58,17 @@ class FrameScope final : public Scope {
   std::optional<sym::Symbol> static_member(const sym::Type* record, const sym::Member& member) const override;
   std::string place() const override;
   Intrinsics* intrinsics() const override { return intrinsics_; }
+  // Names are meant as in the member functions of `record`, whose DIE is the scope.
+  void look_from(const sym::Type* record) { record_ = record; }
 
  private:
-  sym::LookupScope from() const { return {scope_, pc_, modules_}; }
+  sym::LookupScope from() const { return {scope_, pc_, modules_, record_}; }
   const image::Modules& mapped_;
   std::vector<const sym::Module*> modules_;
   sym::DieRef scope_;
   std::uint64_t pc_;
   Intrinsics* intrinsics_;
+  const sym::Type* record_ = nullptr;
   mutable std::vector<std::pair<std::string, std::vector<sym::Symbol>>>
       found_;  // one expression asks a name twice or more
 };

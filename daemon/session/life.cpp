@@ -75,6 +75,19 @@ void Session::apply_options(const proto::SourceOptions& options,
   options_ = options;
   sources_ = SourceMap(options);
   signals_ = SignalPolicies(signals);
+  // Relative paths are the workspace's where there is one, else of the folder that the program was launched from.
+  std::vector<std::string> files;
+  std::filesystem::path base = options.relative_path_base;
+  if (base.empty() && launched_) base = launched_->cwd;
+  for (const std::string& file : options.visualizers) files.push_back((base / file).string());
+  visualizers_.set_files(std::move(files));
+  tell_complaints();
+}
+
+// What is wrong with the user's visualisers. A broken file stops nothing.
+void Session::tell_complaints() {
+  for (const std::string& each : visualizers_.take_complaints())
+    console("Visualizers: " + each + "\n", proto::OutputCategory::important);
 }
 
 void Session::launch(proto::LaunchSpec spec, Reply<proto::ProcessInfo> reply) {
@@ -255,7 +268,7 @@ void Session::attach_pid(const proto::AttachSpec& spec, Pid pid, Reply<proto::Pr
   const auto name =
       spec.program.empty() ? os::executable_of(pid).value_or(fmt::format("process {}", pid.value)) : spec.program;
   inferior_ = *std::move(inferior);
-  views_ = std::make_unique<Views>(*inferior_, *modules_);
+  views_ = std::make_unique<Views>(*inferior_, *modules_, &visualizers_);
   process_ = proto::ProcessInfo{.name = name, .pid = pid, .start_method = proto::StartMethod::attach};
   state_ = proto::RunState::running;
   if (!spec.stop_on_attach) {
@@ -273,7 +286,7 @@ void Session::attach_pid(const proto::AttachSpec& spec, Pid pid, Reply<proto::Pr
 
 void Session::begin_debuggee(std::unique_ptr<run::Inferior> inferior, proto::ProcessInfo info) {
   inferior_ = std::move(inferior);
-  views_ = std::make_unique<Views>(*inferior_, *modules_);
+  views_ = std::make_unique<Views>(*inferior_, *modules_, &visualizers_);
   process_ = std::move(info);
   exit_.reset();
   stop_.reset();

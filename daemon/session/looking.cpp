@@ -175,6 +175,7 @@ Result<std::vector<std::byte>> Session::read_memory(LoadAddr at, ByteCount size)
 Result<ByteCount> Session::write_memory(LoadAddr at, std::span<const std::byte> bytes) {
   TL_TRY_VOID(require_debuggee());
   TL_TRY_VOID(inferior_->memory().write(at, bytes));
+  visualizers_.forget_memory();
   return ByteCount{bytes.size()};
 }
 

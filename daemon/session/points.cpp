@@ -116,7 +116,7 @@ bool Session::breakpoint_says_stop(Breakpoint& breakpoint, Tid thread, LoadAddr 
   const auto begin = std::chrono::steady_clock::now();
   ++info.evaluations;
   // A view of its own: nothing of it may outlive this stop, and Views belong to the stops that users see.
-  Views here(*inferior_, *modules_);
+  Views here(*inferior_, *modules_, &visualizers_);
   const bool needs_view = !info.spec.condition.empty() || !info.spec.log_message.empty();
   std::optional<eval::FrameView> view;
   if (needs_view) {
@@ -151,6 +151,7 @@ void Session::report_condition_error(Breakpoint& breakpoint, const Error& error)
 }
 
 void Session::write_log(Breakpoint& breakpoint, const eval::FrameView& view, LoadAddr pc) {
+  visualizers_.forget_memory();  // other threads run: what was read before is not what is there
   auto text = eval::log_text(view, breakpoint.info.spec.log_message);
   if (!text.ends_with('\n')) text += '\n';
   proto::OutputEvent event{.category = proto::OutputCategory::console, .text = std::move(text), .file = {}, .line = {}};

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/image/modules.hpp"
+#include "daemon/natvis/engine.hpp"
 #include "daemon/run/inferior.hpp"
 #include "daemon/session/breakpoint_table.hpp"
 #include "daemon/session/launcher.hpp"
@@ -111,6 +112,7 @@ class Session final : public proto::Control, private run::Observer {
   void begin_debuggee(std::unique_ptr<run::Inferior> inferior, proto::ProcessInfo info);
   void hold_at(proto::StopReason reason, Tid thread);
   void end_debuggee();
+  void tell_complaints();
   void apply_options(const proto::SourceOptions& options, const std::map<std::string, proto::SignalPolicy>& signals);
   void relaunch(Reply<proto::ProcessInfo> reply);
   void stop_at_main();
@@ -169,6 +171,7 @@ class Session final : public proto::Control, private run::Observer {
   proto::SourceOptions options_;
   SourceMap sources_;
   SignalPolicies signals_;
+  natvis::Engine visualizers_;
   std::unique_ptr<image::Modules> modules_;
   std::unique_ptr<run::Inferior> inferior_;
   std::unique_ptr<Views> views_;

@@ -136,6 +136,8 @@ void Session::stopped(const run::StopReport& report) {
   }
   state_ = proto::RunState::stopped;
   views_->drop();
+  visualizers_.refresh();
+  tell_complaints();
   if (report.inline_depth > 0) views_->hide_innermost(report.thread, report.inline_depth);
   stop_ = describe_stop(report);
   std::vector<run::Inferior::SiteEdit> edits;

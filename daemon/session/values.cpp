@@ -180,9 +180,12 @@ Result<std::vector<proto::ValueInfo>> Session::value_children(const ValueNode& n
   TL_TRY(const auto page, eval::children(view, node.value, node.expression, start, count));
   std::vector<proto::ValueInfo> list;
   for (const auto& child : page) {
-    list.push_back(describe(view, node.frame, child.name, child.evaluate_name, child.value, options));
+    eval::Options each = options;
+    if (child.format) each.format = eval::merged(*child.format, options.format);
+    list.push_back(describe(view, node.frame, child.name, child.evaluate_name, child.value, each));
     list.back().kind = kind_of(child);
   }
+  tell_complaints();
   return list;
 }
 

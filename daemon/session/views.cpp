@@ -73,7 +73,8 @@ Result<eval::FrameView> Views::view(FramePlace place) {
                            written_ = tid;
                            return {};
                          },
-                         .thread_pointer = thread->registers.general.fs_base};
+                         .thread_pointer = thread->registers.general.fs_base,
+                         .visualizers = visualizers_};
 }
 
 ValueRef Views::keep(Node node) {
@@ -92,6 +93,7 @@ Result<const Node*> Views::node(ValueRef ref) const {
 }
 
 void Views::drop() {
+  if (visualizers_ != nullptr) visualizers_->forget_memory();
   threads_.clear();
   hidden_.clear();
   frame_ids_.clear();
@@ -102,6 +104,7 @@ void Views::drop() {
 }
 
 void Views::settle() {
+  if (visualizers_ != nullptr) visualizers_->forget_memory();
   if (const auto thread = std::exchange(written_, std::nullopt)) threads_.erase(*thread);
 }
 

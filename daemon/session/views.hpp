@@ -11,6 +11,7 @@
 
 #include "daemon/arch/registers.hpp"
 #include "daemon/eval/evaluator.hpp"
+#include "daemon/eval/visualizer.hpp"
 #include "daemon/image/modules.hpp"
 #include "daemon/run/inferior.hpp"
 #include "daemon/stack/stack.hpp"
@@ -42,7 +43,8 @@ using Node = std::variant<ScopeNode, RegisterGroupNode, ValueNode>;
 
 class Views {
  public:
-  Views(run::Inferior& inferior, const image::Modules& modules) : inferior_(inferior), modules_(modules) {}
+  Views(run::Inferior& inferior, const image::Modules& modules, eval::Visualizer* visualizers)
+      : inferior_(inferior), modules_(modules), visualizers_(visualizers) {}
 
   Result<stack::Stack*> stack(Tid thread);
   Result<const stack::Frame*> frame(FramePlace place);
@@ -72,6 +74,7 @@ class Views {
 
   run::Inferior& inferior_;
   const image::Modules& modules_;
+  eval::Visualizer* visualizers_;
   std::map<Tid, ThreadView> threads_;
   std::map<Tid, std::size_t> hidden_;
   std::map<std::pair<Tid, std::size_t>, FrameId> frame_ids_;

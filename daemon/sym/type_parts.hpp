@@ -58,6 +58,7 @@ struct Type::Parts {
 
  private:
   void read_array(const void* die);
+  void read_template_argument(const void* opaque);
   void read_record(const void* die);
   void read_enumeration(const void* die);
   void read_function(const void* die);

@@ -362,6 +362,26 @@ void read_offset(const Dwarf_Die& die, Member& member) {
 
 }  // namespace
 
+void Type::Parts::read_template_argument(const void* opaque) {
+  Dwarf_Die it = *static_cast<const Dwarf_Die*>(opaque);
+  const int tag = dwarf_tag(&it);
+  if (tag == DW_TAG_GNU_template_parameter_pack) {  // its arguments are children of one entry
+    Dwarf_Die each;
+    if (!first_child(it, each)) return;
+    do {
+      if (dwarf_tag(&each) != DW_TAG_GNU_template_parameter_pack) read_template_argument(&each);
+    } while (next_sibling(each));
+    return;
+  }
+  if (tag != DW_TAG_template_type_parameter && tag != DW_TAG_template_value_parameter) return;
+  const char* written = die_name(it);
+  TemplateArgument argument{.name = written != nullptr ? written : "", .type = type_of_die(*die.module, it), .value = {}};
+  if (const auto value = unsigned_value(it, DW_AT_const_value)) argument.value = static_cast<std::int64_t>(*value);
+  // A value without a constant (an address) is no type.
+  if (tag == DW_TAG_template_value_parameter && !argument.value) argument.value = 0;
+  arguments.push_back(std::move(argument));
+}
+
 void Type::Parts::read_record(const void* opaque) {
   const Dwarf_Die it = *static_cast<const Dwarf_Die*>(opaque);
   std::vector<Member> fields;
@@ -369,14 +389,7 @@ void Type::Parts::read_record(const void* opaque) {
   if (!first_child(it, child)) return;
   do {
     const int tag = dwarf_tag(&child);
-    if (tag == DW_TAG_template_type_parameter || tag == DW_TAG_template_value_parameter) {
-      const char* written = die_name(child);
-      TemplateArgument argument{
-          .name = written != nullptr ? written : "", .type = type_of_die(*die.module, child), .value = {}};
-      if (const auto value = unsigned_value(child, DW_AT_const_value))
-        argument.value = static_cast<std::int64_t>(*value);
-      arguments.push_back(std::move(argument));
-    }
+    read_template_argument(&child);
     if (tag != DW_TAG_member && tag != DW_TAG_inheritance && tag != DW_TAG_variable) continue;
     Member member;
     const char* written = die_name(child);

@@ -58,6 +58,7 @@ struct LookupScope {
   DieRef scope;  // DW_TAG_subprogram, DW_TAG_inlined_subroutine, or none
   std::uint64_t pc = 0;
   std::span<const Module* const> modules;  // in order of preference; the scope's own module first
+  const Type* record = nullptr;            // names are meant as in this class's member functions; `scope` is its DIE
 };
 
 // What the name means there: more than one for overloaded functions. Empty: unknown.

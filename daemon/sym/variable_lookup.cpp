@@ -18,8 +18,9 @@ class Lookup {
     if (name_.parts.empty()) return {};
     if (!name_.file.empty()) return in_file();
     std::vector<Symbol> found;
-    if (from_.scope) {
-      found = !name_.global && name_.parts.size() == 1 ? in_blocks() : std::vector<Symbol>{};
+    if (from_.record != nullptr && !name_.global) found = in_class(from_.record, 0);
+    if (from_.scope && found.empty()) {
+      found = !name_.global && name_.parts.size() == 1 && from_.record == nullptr ? in_blocks() : std::vector<Symbol>{};
       if (found.empty()) found = in_own_unit();
     }
     if (!found.empty() && std::ranges::any_of(found, [](const Symbol& s) { return !s.declaration; })) return found;

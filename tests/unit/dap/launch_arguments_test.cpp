@@ -137,6 +137,8 @@ TEST_CASE("common: what reaches launch and attach alike") {
   CHECK(attach(R"("justMyCode":false)").attach.sources.just_my_code == false);
   CHECK(launch(R"("ignoreStandardLibrary":false)").launch.sources.just_my_code == false);
   CHECK(launch(R"("skipFiles":["/usr/**"])").launch.sources.skip_files == Strings{"/usr/**"});
+  CHECK(launch(R"("visualizers":["a.natvis","b"])").launch.sources.visualizers == Strings{"a.natvis", "b"});
+  CHECK(launch(R"("visualizerFile":"c.natvis")").launch.sources.visualizers == Strings{"c.natvis"});
   CHECK(launch(R"("skipFunctions":"std::*")").launch.sources.skip_functions == Strings{"std::*"});
   CHECK(launch(R"("step-avoid-regexp":"^std::")").launch.sources.skip_functions == Strings{"^std::"});
   CHECK(launch(R"("symbols":{"searchPaths":["/d"]})").launch.sources.debug_file_dirs == Strings{"/d"});
@@ -270,9 +272,6 @@ TEST_CASE("what this version does not have is refused or warned about, never sil
                            R"("allStopMode":false)",
                            R"("noSingleThreadControl":false)",
                            R"("breakpointBehavior":"Stop single thread")",
-                           R"("visualizers":["x"])",
-                           R"("visualizerFile":"x")",
-                           R"("prettyPrinterPath":"x")",
                            R"("evaluation":{"maxChildren":1})",
                            R"("evaluationTimeout":3)",
                            R"("maxStringLen":3)",

@@ -1,0 +1,68 @@
+#pragma once
+// Inside the room only: a visualiser on one concrete type. Its expressions are bound once, when first needed.
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/eval/evaluator.hpp"
+#include "daemon/eval/intrinsics.hpp"
+#include "daemon/eval/scope.hpp"
+#include "daemon/natvis/chain.hpp"
+#include "daemon/natvis/model.hpp"
+
+namespace trapline::natvis {
+
+struct File {
+  std::string name;  // a path, or the name of a file in the box
+  bool from_box = false;
+  Document document;
+};
+
+// What an expression may name besides the subject's members: $i, a custom list's variables, an intrinsic's parameters.
+struct Local {
+  std::string name;
+  const sym::Type* type = nullptr;
+};
+
+struct Bound {
+  Result<std::shared_ptr<const eval::Node>> tree = fail(Errc::internal, "");
+  std::optional<Chain> pointer;
+};
+
+class TypeUse {
+ public:
+  TypeUse(const File& from, const TypeVisual& what, const sym::Type* of, std::vector<Capture> found)
+      : file(from), visual(what), record(of), captures(std::move(found)) {}
+
+  const File& file;
+  const TypeVisual& visual;
+  const sym::Type* record;  // that the expressions are about
+  std::vector<Capture> captures;
+  std::vector<const sym::Member*> path;  // from the value's own type to that base
+  std::optional<bool> usable;            // every expression that is not optional binds
+
+  const Bound& bind(const eval::FrameView& frame, eval::Intrinsics* intrinsics, const Expression& expression,
+                    const sym::Type* subject, const std::vector<Local>& locals);
+  Result<const eval::Intrinsic*> intrinsic(const eval::FrameView& frame, eval::Intrinsics* all,
+                                           const IntrinsicText& text);
+  // `what` of the base, as one of `derived`, which this use was found for.
+  const eval::Intrinsic* through_bases(const eval::Intrinsic& what, const sym::Type* derived);
+
+ private:
+  Result<std::shared_ptr<const eval::Node>> bind_text(const eval::FrameView& frame, eval::Intrinsics* intrinsics,
+                                                      const std::string& text, const sym::Type* subject,
+                                                      const std::vector<Local>& locals);
+  std::map<std::pair<const Expression*, const sym::Type*>, Bound> bound_;
+  std::map<const IntrinsicText*, Result<std::unique_ptr<eval::Intrinsic>>> intrinsics_;
+  std::set<const IntrinsicText*> in_progress_;
+  std::map<const eval::Intrinsic*, std::unique_ptr<eval::Intrinsic>> inherited_;
+};
+
+// $T1 as a type's name that the scope knows or as the text it stands for; $i as a variable.
+std::string prepared(std::string_view text, const std::vector<Capture>& captures);
+
+}  // namespace trapline::natvis
