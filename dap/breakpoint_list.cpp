@@ -11,7 +11,7 @@ namespace {
 auto key_of(const proto::BreakpointSpec& spec) {
   std::tuple<std::string, std::uint64_t, std::uint32_t> place;
   if (const auto* line = std::get_if<proto::LinePlace>(&spec.place))
-    place = {line->file, line->line.value, line->column};
+    place = {line->file + '\n' + line->md5, line->line.value, line->column};
   if (const auto* function = std::get_if<proto::FunctionPlace>(&spec.place)) place = {function->name, 0, 0};
   if (const auto* address = std::get_if<proto::AddressPlace>(&spec.place)) place = {"", address->address.value, 0};
   return std::tuple{std::move(place), spec.condition, spec.hit_condition, spec.log_message, spec.mode};

@@ -5,7 +5,7 @@
 build_packages='
   g++ meson:meson ninja-build:ninja pkg-config:pkg-config
   libdw-dev libelf-dev libiberty-dev libxxhash-dev zlib1g-dev liblzma-dev libdebuginfod-dev libasio-dev nlohmann-json3-dev
-  libcli11-dev libpcre2-dev libfmt-dev libspdlog-dev libzydis-dev libpugixml-dev libedit-dev libsystemd-dev doctest-dev'
+  libcli11-dev libpcre2-dev libmd-dev libfmt-dev libspdlog-dev libzydis-dev libpugixml-dev libedit-dev libsystemd-dev doctest-dev'
 
 # The suites also run gdb (as a second opinion and as "somebody else's tracer") and node's protocol tests; fixtures are built by
 # gcc and clang, dwz folds one of them; libc's debug information shows frames of a library built with -O2; libc++, Boost and

@@ -118,6 +118,7 @@ struct LinePlace {
   std::string file;
   Line line;
   std::uint32_t column = 0;  // 1-based; 0: any
+  std::string md5{};         // of the file as the client shows it, 32 hex digits; empty: as it is on disk
   bool operator==(const LinePlace&) const = default;
 };
 struct FunctionPlace {

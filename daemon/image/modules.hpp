@@ -68,6 +68,7 @@ struct ResolvedLocation {
   std::string file;
   Line line;
   std::uint32_t column = 0;
+  std::string md5{};  // of the source as it was compiled: 32 hex digits, or none
 };
 struct Resolution {
   std::vector<ResolvedLocation> locations;

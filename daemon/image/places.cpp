@@ -24,6 +24,12 @@ std::string listed(const std::set<std::string>& names) {
   return text;
 }
 
+std::string hex(std::string_view bytes) {
+  std::string text;
+  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return text;
+}
+
 std::string function_name(const sym::Module& module, const sym::LineMatch& match) {
   if (match.function)
     for (const auto& scope : module.inline_chain(match.address))
@@ -176,7 +182,8 @@ Resolution Modules::resolve_line(std::string_view file, Line line, std::uint32_t
                                 .function = function_name(*module.symbols, match),
                                 .file = std::string(match.file),
                                 .line = match.line,
-                                .column = match.column});
+                                .column = match.column,
+                                .md5 = hex(match.md5)});
     }
   }
   if (exact.locations.empty()) {
@@ -190,7 +197,7 @@ Resolution Modules::resolve_line(std::string_view file, Line line, std::uint32_t
     else if (known)
       exact.message = fmt::format("no code at line {} of {} or behind it", line.value, file);
     else if (!near_match.empty())
-      exact.message = fmt::format("no module was compiled from {}; there is code of {}", file, near_match);
+      exact.message = fmt::format("no module was compiled from {}; did you mean {}?", file, near_match);
     else
       exact.message = fmt::format("no module with debug information was compiled from {}", file);
   } else if (files.size() > 1) {

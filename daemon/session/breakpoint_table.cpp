@@ -12,11 +12,33 @@ namespace {
 
 trap::Owner owner_of(BreakpointId id) { return {trap::OwnerKind::breakpoint, static_cast<std::uint32_t>(id.value)}; }
 
-image::Resolution resolve_line(const proto::LinePlace& place, const image::Modules& modules, const SourceMap& sources) {
+// Said where a file's text is not what was compiled: lines may have moved since.
+void compare_source(const proto::LinePlace& place, const image::Modules& modules, const SourceMap& sources,
+                    SourceDigests& digests, image::Resolution& resolution) {
+  for (const auto& location : resolution.locations) {
+    if (location.md5.empty()) continue;
+    const auto local = sources.to_local(location.file);
+    const auto now = place.md5.empty() ? digests.md5(local) : std::optional(place.md5);
+    if (!now || *now == location.md5) continue;
+    const auto* module = modules.find(location.module);
+    if (!resolution.message.empty()) resolution.message += "; ";
+    resolution.message +=
+        fmt::format("the source {} differs from what {} was compiled from: the line may be off",
+                    place.md5.empty() ? "on disk" : "in the editor",
+                    module ? std::filesystem::path(module->path).filename().string() : std::string("the program"));
+    return;
+  }
+}
+
+image::Resolution resolve_line(const proto::LinePlace& place, const image::Modules& modules, const SourceMap& sources,
+                               SourceDigests& digests) {
   image::Resolution best;
   for (const auto& name : sources.to_debug(place.file)) {
     auto resolution = modules.resolve_line(name, place.line, place.column);
-    if (!resolution.locations.empty()) return resolution;
+    if (!resolution.locations.empty()) {
+      compare_source(place, modules, sources, digests, resolution);
+      return resolution;
+    }
     if (best.message.empty()) best = std::move(resolution);
   }
   return best;
@@ -41,9 +63,9 @@ image::Resolution resolve_address(LoadAddr at, const image::Modules& modules) {
   return resolution;
 }
 
-image::Resolution resolve(const proto::BreakpointPlace& place, const image::Modules& modules,
-                          const SourceMap& sources) {
-  if (const auto* line = std::get_if<proto::LinePlace>(&place)) return resolve_line(*line, modules, sources);
+image::Resolution resolve(const proto::BreakpointPlace& place, const image::Modules& modules, const SourceMap& sources,
+                          SourceDigests& digests) {
+  if (const auto* line = std::get_if<proto::LinePlace>(&place)) return resolve_line(*line, modules, sources, digests);
   if (const auto* function = std::get_if<proto::FunctionPlace>(&place)) return modules.resolve_function(function->name);
   return resolve_address(std::get<proto::AddressPlace>(place).address, modules);
 }
@@ -100,7 +122,7 @@ bool BreakpointTable::bind(Breakpoint& breakpoint, const image::Modules& modules
                            std::vector<run::Inferior::SiteEdit>& edits) {
   if (breakpoint.broken) return false;
   auto& info = breakpoint.info;
-  auto resolution = resolve(info.spec.place, modules, sources);
+  auto resolution = resolve(info.spec.place, modules, sources, digests_);
   std::vector<proto::BreakpointLocation> locations;
   std::unordered_set<LoadAddr> wanted;
   for (auto& found : resolution.locations) {

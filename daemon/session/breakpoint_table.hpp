@@ -11,6 +11,7 @@
 #include "daemon/image/modules.hpp"
 #include "daemon/run/inferior.hpp"
 #include "daemon/session/hit_condition.hpp"
+#include "daemon/session/source_digest.hpp"
 #include "daemon/session/source_map.hpp"
 #include "proto/control.hpp"
 
@@ -42,6 +43,7 @@ class BreakpointTable {
   std::map<BreakpointId, Breakpoint>& entries() { return entries_; }
 
  private:
+  SourceDigests digests_;
   std::map<BreakpointId, Breakpoint> entries_;  // by id, so that lists are in the order of asking
   std::int32_t next_id_ = 1;
 };

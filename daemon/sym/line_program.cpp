@@ -38,7 +38,7 @@ Field read_field(Reader& in, std::uint64_t form, const LineSections& sections, b
     case DW_FORM_data2: return {.text = {}, .number = in.u16()};
     case DW_FORM_data4: return {.text = {}, .number = in.u32()};
     case DW_FORM_data8: return {.text = {}, .number = in.u64()};
-    case DW_FORM_data16: in.skip(16); return {};
+    case DW_FORM_data16: return {.text = in.bytes(16)};
     case DW_FORM_block: in.skip(in.uleb()); return {};
     case DW_FORM_block1: in.skip(in.u8()); return {};
     default: in.fail(); return {};
@@ -59,6 +59,7 @@ bool read_entries(Reader& in, const LineSections& sections, bool wide, Take take
     for (const auto& format : formats) {
       const Field field = read_field(in, format.form, sections, wide);
       if (format.content == DW_LNCT_path) entry.name = field.text;
+      if (format.content == DW_LNCT_MD5 && format.form == DW_FORM_data16) entry.md5 = field.text;
       if (format.content == DW_LNCT_directory_index) entry.directory = field.number;
     }
     if (in.offset() == before) return false;

@@ -21,6 +21,7 @@ struct LineSections {
 struct LineFile {
   std::string_view name;  // as written: absolute, or relative to its directory
   std::uint64_t directory = 0;
+  std::string_view md5{};  // 16 bytes; empty: the compiler wrote none
 };
 
 struct LineHeader {

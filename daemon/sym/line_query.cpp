@@ -36,6 +36,7 @@ struct Candidate {
   std::uint32_t line = 0;
   std::uint16_t column = 0;
   std::size_t run = 0;  // rows of one line that stand next to each other have the same
+  std::string_view md5{};
 };
 
 // Instance of code: a block of a function, or of one inlined call, in one contiguous part of a function.
@@ -89,7 +90,31 @@ class LineSearch {
       if (!rows.files.empty()) files_.push_back(std::move(rows));
     }
     if (files_.empty() && !others.empty()) follow_links(wanted, others);
-    if (files_.empty() && !others.empty()) query_.near_match = others.begin()->first;
+    if (!files_.empty()) return;
+    std::size_t most = 0;
+    for (const auto& [path, places] : others) {
+      const auto shared = shared_components(path, wanted);
+      if (shared > most) query_.near_match = path;
+      most = std::max(most, shared);
+    }
+  }
+
+  // How many folders at the end, and the name, two paths have in common, wherever they stand: of src/a/x.cpp and
+  // lib/a/y/x.cpp, `a` and `x.cpp`.
+  static std::size_t shared_components(std::string_view path, std::string_view wanted) {
+    std::size_t shared = 0;
+    std::set<std::string_view> parts;
+    for (std::size_t begin = 0; begin < path.size();) {
+      const auto end = std::min(path.find('/', begin), path.size());
+      parts.insert(path.substr(begin, end - begin));
+      begin = end + 1;
+    }
+    for (std::size_t begin = 0; begin < wanted.size();) {
+      const auto end = std::min(wanted.find('/', begin), wanted.size());
+      if (end > begin && parts.contains(wanted.substr(begin, end - begin))) ++shared;
+      begin = end + 1;
+    }
+    return shared;
   }
 
   // The editor and the compiler may know one file by two names, where a folder is a symbolic link.
@@ -125,7 +150,8 @@ class LineSearch {
     std::vector<Candidate> found;
     each_row(kind, [&](LineTable& table, const Row& row, std::size_t run) {
       if (row.line != line) return;
-      found.push_back({row.address, info_.path(table, row.file), line, row.column, run});
+      found.push_back(
+          {row.address, info_.path(table, row.file), line, row.column, run, table.header.files[row.file].md5});
     });
     return found;
   }
@@ -174,7 +200,8 @@ class LineSearch {
         return;
       }
       if (next.line == 0 || row.line < next.line) next = {row.line, next.code_before, {}};
-      if (row.line == next.line) next.candidates.push_back({row.address, path, row.line, row.column, run});
+      if (row.line == next.line)
+        next.candidates.push_back({row.address, path, row.line, row.column, run, table.header.files[row.file].md5});
     });
     std::vector<Candidate> nearest;
     for (const auto& [path, next] : files) {
@@ -225,7 +252,8 @@ class LineSearch {
                       .file = candidate.file,
                       .line = {candidate.line},
                       .column = candidate.column,
-                      .function = owner.function ? make_ref(module_, owner.die) : DieRef{}};
+                      .function = owner.function ? make_ref(module_, owner.die) : DieRef{},
+                      .md5 = candidate.md5};
       const void* instance = owner.block;
       const auto part = owner.function ? owner.part : static_cast<std::size_t>(candidate.address);
       const auto [slot, fresh] = chosen.try_emplace({instance, part}, match);

@@ -74,7 +74,8 @@ struct LineMatch {
   std::string_view file;
   Line line;
   std::uint32_t column = 0;
-  DieRef function;  // the concrete function or inlined instance that holds it
+  DieRef function;         // the concrete function or inlined instance that holds it
+  std::string_view md5{};  // of the file as it was compiled: 16 bytes, or none; lives as long as the module
 };
 
 struct Function {

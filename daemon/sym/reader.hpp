@@ -65,6 +65,14 @@ class Reader {
     fail();
     return 0;
   }
+  std::string_view bytes(std::size_t count) {
+    if (count > left()) {
+      fail();
+      return {};
+    }
+    at_ += count;
+    return {reinterpret_cast<const char*>(bytes_.data()) + at_ - count, count};
+  }
   std::string_view c_string() {
     const auto* begin = reinterpret_cast<const char*>(bytes_.data()) + at_;
     const void* end = left() > 0 ? std::memchr(begin, 0, left()) : nullptr;

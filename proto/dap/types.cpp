@@ -17,10 +17,16 @@ std::span<const wire::EnumName<SteppingGranularity>> enum_names(SteppingGranular
   return names;
 }
 
+void from_json(const wire::In& in, Checksum& out) {
+  in.required("algorithm", out.algorithm);
+  in.required("checksum", out.checksum);
+}
+
 void from_json(const wire::In& in, Source& out) {
   in.optional("name", out.name);
   in.optional("path", out.path);
   in.optional("sourceReference", out.source_reference);
+  in.optional("checksums", out.checksums);
 }
 
 void from_json(const wire::In& in, SourceBreakpoint& out) {

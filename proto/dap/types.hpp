@@ -16,12 +16,19 @@ struct EnumName;
 
 namespace trapline::proto::dap {
 
+struct Checksum {
+  std::string algorithm{};
+  std::string checksum{};
+  bool operator==(const Checksum&) const = default;
+};
+
 struct Source {
   std::string name{};
   std::string path{};  // as the client wants it: a path or a URI
   std::int32_t source_reference = 0;
   std::string presentation_hint{};
   std::string origin{};
+  std::vector<Checksum> checksums{};  // as the client gave them
   bool operator==(const Source&) const = default;
 };
 
