@@ -7,6 +7,7 @@
 #include "daemon/eval/evaluator.hpp"
 #include "daemon/eval/frame_context.hpp"
 #include "daemon/eval/number.hpp"
+#include "daemon/eval/rust_view.hpp"
 #include "daemon/eval/scope.hpp"
 #include "daemon/eval/visualizer.hpp"
 
@@ -177,6 +178,7 @@ Child element_child(const FrameView& frame, const Listed& parent, std::uint64_t 
 
 ChildCount child_count(const FrameView& frame, const Value& value) {
   if (value.is_problem()) return {};
+  if (const auto count = rust_child_count(frame, value)) return *count;
   const Type* type = whole(frame, value.type);
   if (type->kind() == TypeKind::pointer && !worth_dereferencing(whole(frame, type->target()))) return {};
   if (is_complex(type)) return {.named = 2, .indexed = 0};
@@ -208,6 +210,7 @@ ChildCount child_count(const FrameView& frame, const Value& value) {
 
 Result<std::vector<Child>> children(const FrameView& frame, const Value& value, std::string_view expression,
                                     std::uint64_t start, std::uint64_t count) {
+  if (auto page = rust_children(frame, value, expression, start, count)) return *std::move(page);
   TL_TRY(const Listed parent, listed(frame, value));
   if (Visualizer* visualizer = visualizer_of(frame, parent)) {
     std::string object(expression);

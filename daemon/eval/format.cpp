@@ -57,6 +57,8 @@ Printer Printer::below() const {
 std::string Printer::text(const Value& value, std::size_t depth) const {
   if (value.is_problem()) return problem_text(value.problem);
   const Type* plain = value.type->strip();
+  if (plain->rust() && !value.raw && !options_.format.raw)
+    if (auto line = rust(value, depth)) return *std::move(line);
   if (view_.visualizers != nullptr && !value.raw && !options_.format.raw &&
       (plain->kind() == TypeKind::record || value.visual))
     if (auto line = view_.visualizers->summary(view_, value, options_, depth)) return *std::move(line);
@@ -118,6 +120,10 @@ std::string Printer::integer(const Type* type, std::span<const std::byte> bytes)
     return fmt::format("{:#x}{}", bits, symbol(bits));
   }
   std::string digits = integer_text(number.integer, size, is_signed(plain), format);
+  if (plain->rust() && is_character(type) && format.radix == Format::Radix::natural) {
+    std::string letter = quoted_character(type, static_cast<std::int64_t>(number.integer));
+    return letter.substr(std::min(letter.find('\''), letter.size()));  // Rust's has no prefix
+  }
   if (is_character(type) && !decimal)
     digits += " " + quoted_character(type, static_cast<std::int64_t>(number.integer));
   else if (format.character)
@@ -146,7 +152,7 @@ std::string Printer::enumeration(const Type* type, std::span<const std::byte> by
   const Type* whole = type->complete(search_order(*view_.modules, nullptr));
   const Number number = load_number(whole, bytes);
   const auto value = static_cast<std::uint64_t>(number.integer);
-  const std::string scope = whole->scoped() ? whole->short_name() + "::" : "";
+  const std::string scope = whole->scoped() && !whole->rust() ? whole->short_name() + "::" : "";
   const std::string plain = integer_text(number.integer, bytes.size(), is_signed(whole), options_.format);
   const bool both = options_.format.radix != Format::Radix::natural;  // who asks for digits gets them
   for (const sym::Enumerator& e : whole->enumerators())

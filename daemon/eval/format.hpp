@@ -32,7 +32,8 @@ class Printer {
   std::string address(std::uint64_t bits) const;    // in the radix asked for, else hexadecimal
   // ,s ,s8 ,su ...: nullopt where the value is no text.
   std::optional<std::string> as_text(const Value& value) const;
-  Printer below() const;  // for members
+  std::optional<std::string> rust(const Value& value, std::size_t depth) const;  // nullopt: like any other value
+  Printer below() const;                                                         // for members
 
   const FrameView& view_;
   Options options_;

@@ -109,6 +109,16 @@ bool Type::anonymous() const {
   return (parts_->kind == TypeKind::record || parts_->kind == TypeKind::enumeration) && parts_->tag_name.empty();
 }
 
+bool Type::rust() const {
+  parts_->read_basics();
+  return parts_->rust;
+}
+
+const VariantPart* Type::variants() const {
+  parts_->read_children();
+  return parts_->variants.get();
+}
+
 bool Type::vector() const {
   parts_->read_basics();
   return parts_->vector;
@@ -283,10 +293,28 @@ bool has_qualifier(const Type* type, Qualifier wanted) {
   return false;
 }
 
+// Rust has no declarators: a type's name stands for itself. Compilers name pointers ("&mut [u8]"), but not arrays.
+std::string rust_name(const Type* type, int depth) {
+  const Type* target = type->target();
+  switch (type->kind()) {
+    case TypeKind::array: {
+      const std::string element = declare(target, "", depth + 1);
+      return type->count() ? "[" + element + "; " + std::to_string(*type->count()) + "]" : "[" + element + "]";
+    }
+    case TypeKind::pointer: return "*const " + declare(target, "", depth + 1);
+    default: return {};
+  }
+}
+
 }  // namespace
 
 std::string declare(const Type* type, std::string inner, int depth) {
   if (type == nullptr || depth > max_type_depth) return "?" + inner;
+  if (type->rust() && (type->kind() == TypeKind::array || type->kind() == TypeKind::pointer)) {
+    std::string name = type->kind() == TypeKind::pointer ? type->short_name_or_empty() : std::string{};
+    if (name.empty()) name = rust_name(type, depth);
+    return inner.empty() ? name : name + " " + inner;
+  }
   const Type* target = type->target();
   switch (type->kind()) {
     case TypeKind::pointer: return declare(target, with_prefix(target, "*" + inner), depth + 1);
@@ -360,6 +388,11 @@ const std::string& Type::name() const {
     parts_->name = parts_->tag_name.empty() ? "?" : parts_->tag_name;
   }
   return *parts_->name;
+}
+
+std::string Type::short_name_or_empty() const {
+  parts_->read_basics();
+  return parts_->tag_name;
 }
 
 std::string Type::short_name() const {

@@ -66,6 +66,22 @@ struct Member {
   DieRef die;
 };
 
+class Type;
+
+// Rust's enums (DWARF 5 section 5.7.10): which of the variants there is says a discriminant, which may be a niche: a
+// value that the payload cannot have.
+struct Variant {
+  std::string name;
+  const Type* type = nullptr;  // a record with the variant's fields
+  std::uint64_t offset = 0;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> values;  // of the discriminant, inclusive; empty: all others
+};
+struct VariantPart {
+  const Type* discriminant = nullptr;  // nullptr: one variant, and nothing to tell
+  std::uint64_t offset = 0;
+  std::vector<Variant> variants;
+};
+
 struct Enumerator {
   std::string name;
   std::uint64_t value = 0;  // sign extended where the enum is signed
@@ -92,10 +108,11 @@ class Type {
   Type& operator=(const Type&) = delete;
 
   TypeKind kind() const;
-  Encoding encoding() const;        // of base types; of enumerations their underlying type's
-  bool quad() const;                // IEEE binary128 and not x87's 80 bits in 16 bytes
-  const std::string& name() const;  // as a person writes it: "const char *", "ns::Map<int>", "int (*)(char)"
-  std::string short_name() const;   // without namespaces: "Map<int>"
+  Encoding encoding() const;                // of base types; of enumerations their underlying type's
+  bool quad() const;                        // IEEE binary128 and not x87's 80 bits in 16 bytes
+  const std::string& name() const;          // as a person writes it: "const char *", "ns::Map<int>", "int (*)(char)"
+  std::string short_name() const;           // without namespaces: "Map<int>"
+  std::string short_name_or_empty() const;  // as DWARF has it; pointers and arrays of C have none
   // A declarator around the name: declared_as("x") of int[3] is "int x[3]".
   std::string declared_as(std::string_view name) const;
   // Bytes; nullopt: incomplete, or known only at run time (array of dynamic length).
@@ -118,11 +135,13 @@ class Type {
   bool dynamic_count() const;                  // location.hpp's array_count() finds it
   std::int64_t lower_bound() const;
   std::span<const TemplateArgument> template_arguments() const;
-  bool declaration() const;  // incomplete here; complete() may know better
-  bool anonymous() const;    // record or enumeration without a name
-  bool vector() const;       // GNU vector
-  bool has_vtable() const;   // polymorphic: it, or a base, holds a _vptr
-  DieRef die() const;        // none for types that DWARF does not hold
+  bool declaration() const;             // incomplete here; complete() may know better
+  bool anonymous() const;               // record or enumeration without a name
+  bool vector() const;                  // GNU vector
+  bool rust() const;                    // of a unit in Rust; named as Rust does
+  const VariantPart* variants() const;  // nullptr: no enum with data
+  bool has_vtable() const;              // polymorphic: it, or a base, holds a _vptr
+  DieRef die() const;                   // none for types that DWARF does not hold
 
   // Without aliases and qualifiers.
   const Type* strip() const;

@@ -18,6 +18,7 @@ struct Type::Parts {
   DieRef die;
   unsigned level = 0;  // of an array DIE with several dimensions: which one this is
   bool cplusplus = true;
+  bool rust = false;
 
   // Filled at once for types of our own, on the first question for types from DWARF.
   bool basics_read = false;
@@ -43,6 +44,7 @@ struct Type::Parts {
   std::vector<Enumerator> enumerators;
   std::vector<Parameter> parameters;
   std::vector<TemplateArgument> arguments;
+  std::unique_ptr<VariantPart> variants;
   bool flags = false;
 
   std::optional<std::string> name;
@@ -62,6 +64,7 @@ struct Type::Parts {
   void read_record(const void* die);
   void read_enumeration(const void* die);
   void read_function(const void* die);
+  void read_variants(const void* die);
 };
 
 class ScopeNames;
@@ -93,6 +96,7 @@ struct ModuleMemo {
   ModuleIdentity identity;
   std::unordered_map<Key, std::unique_ptr<Type>, Hash> types;
   std::shared_ptr<ScopeNames> names;
+  std::optional<std::map<std::uint64_t, DieRef>> rust_vtables;  // by file address: the type that it is of
 };
 ModuleMemo& memo_of(const Module& module);
 

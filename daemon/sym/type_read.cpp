@@ -212,6 +212,7 @@ void Type::Parts::read_basics() {
   Dwarf_Die it = *opened;
   const int tag = dwarf_tag(&it);
   cplusplus = unit_is_cplusplus(die);
+  rust = unit_is_rust(die);
   if (const char* written = die_name(it)) tag_name = written;
   byte_size = unsigned_value(it, DW_AT_byte_size);
   if (!byte_size)
@@ -226,6 +227,7 @@ void Type::Parts::read_basics() {
       encoding = encoding_of(encoding_number(it));
       quad = (encoding == Encoding::floating || encoding == Encoding::complex) && byte_size.value_or(0) >= 16 &&
              tag_name.find("128") != std::string::npos;
+      if (rust && tag_name == "char") encoding = Encoding::utf;  // old compilers call it an unsigned number
       tag_name = encoding == Encoding::complex && tag_name == "complex" ? complex_name(byte_size.value_or(0))
                                                                         : plain_name(tag_name);
       if (tag_name == "char8_t" || tag_name == "char16_t" || tag_name == "char32_t") encoding = Encoding::utf;
@@ -312,7 +314,10 @@ void Type::Parts::read_children() {
   const auto opened = open_die(die);
   if (!opened) return;
   switch (kind) {
-    case TypeKind::record: read_record(&*opened); break;
+    case TypeKind::record:
+      read_record(&*opened);
+      if (rust) read_variants(&*opened);
+      break;
     case TypeKind::enumeration: read_enumeration(&*opened); break;
     case TypeKind::function: read_function(&*opened); break;
     default: break;

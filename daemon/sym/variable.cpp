@@ -208,12 +208,22 @@ DieRef concrete_function(DieRef scope) {
   return found;
 }
 
-bool unit_is_cplusplus(DieRef scope) {
+namespace {
+
+// DW_LANG_; -1: not known.
+int language_of(const DieRef& scope) {
   const auto die = scope ? open_die(scope) : std::nullopt;
-  if (!die) return true;
+  if (!die) return -1;
   Dwarf_Die at = *die, unit;
-  if (dwarf_diecu(&at, &unit, nullptr, nullptr) == nullptr) return true;
-  switch (dwarf_srclang(&unit)) {
+  return dwarf_diecu(&at, &unit, nullptr, nullptr) == nullptr ? -1 : dwarf_srclang(&unit);
+}
+
+}  // namespace
+
+bool unit_is_rust(DieRef scope) { return language_of(scope) == DW_LANG_Rust; }
+
+bool unit_is_cplusplus(DieRef scope) {
+  switch (language_of(scope)) {
     case DW_LANG_C:
     case DW_LANG_C89:
     case DW_LANG_C99:

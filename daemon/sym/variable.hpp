@@ -75,6 +75,8 @@ std::optional<Variable> this_of(DieRef scope);
 std::vector<std::string> similar_names(const LookupScope& from, std::string_view name, std::size_t limit);
 // Names that begin with `prefix` and are visible there, for completion; sorted, at most `limit`.
 std::vector<std::string> visible_names(const LookupScope& from, std::string_view prefix, std::size_t limit);
+// Rust: the type of the object whose vtable stands at that file address; nullptr where no debug information says.
+const Type* rust_vtable_type(const Module& module, std::uint64_t at);
 // Qualified name of a type, function, variable or namespace.
 std::string qualified_name(const DieRef& ref);
 // Where a function's code begins (file address); none for declarations and abstract instances.
@@ -83,6 +85,7 @@ std::string linkage_name_of(DieRef die);  // empty: none
 // The concrete function that holds `scope` (itself, or what it is inlined into).
 DieRef concrete_function(DieRef scope);
 bool unit_is_cplusplus(DieRef scope);
+bool unit_is_rust(DieRef scope);
 // Edit distance where a transposition counts one; stops at `limit`.
 std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t limit);
 
