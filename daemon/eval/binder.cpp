@@ -114,9 +114,7 @@ Result<NodePtr> Binder::bind(const Syntax& syntax) {
     case SyntaxKind::this_: {
       if (const Type* object = scope_.subject())
         return make(NodeKind::address_of, object->pointer_to(), syntax, subject(syntax));
-      const auto self = scope_.this_variable();
-      if (!self) return bad(syntax, fmt::format("there is no object {}", scope_.place()));
-      return symbol({Symbol::Kind::variable, "this", self->die, self->type, std::nullopt, self->gone, false}, syntax);
+      return this_pointer(syntax);
     }
     case SyntaxKind::name: return name(syntax);
     case SyntaxKind::register_: {
@@ -150,6 +148,7 @@ Result<NodePtr> Binder::bind(const Syntax& syntax) {
     case SyntaxKind::construct: return construct(syntax);
     case SyntaxKind::size_of:
     case SyntaxKind::align_of: return size_of(syntax);
+    case SyntaxKind::noexcept_: return no_except(syntax);
     case SyntaxKind::real_part:
     case SyntaxKind::imaginary_part: return complex_part(syntax);
     case SyntaxKind::repeat: return repeat(syntax);

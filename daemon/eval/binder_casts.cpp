@@ -83,10 +83,7 @@ std::vector<const Member*> Binder::path_to_base(const Type* derived, const Type*
 Result<NodePtr> Binder::cast(const Syntax& syntax) {
   TL_TRY(const Type* type, type_of(*syntax.type));
   TL_TRY(NodePtr operand, bind(*syntax.kids[0]));
-  if (syntax.cast_style == CastStyle::dynamic)
-    return fail_hint(Errc::unsupported,
-                     fmt::format("`{}`: dynamic_cast would call the program's runtime", written(syntax)),
-                     "static_cast does it where you know the type; the _vptr member names the object's");
+  if (syntax.cast_style == CastStyle::dynamic) return cast_dynamic(std::move(operand), type, syntax);
   return cast_to(std::move(operand), type, syntax.cast_style, syntax);
 }
 
@@ -140,6 +137,36 @@ Result<NodePtr> Binder::cast_to(NodePtr node, const Type* type, CastStyle style,
     return converted(std::move(node), type, syntax);
   if (same_type(node->type->strip(), plain)) return node;
   return refuse();
+}
+
+Result<NodePtr> Binder::cast_dynamic(NodePtr node, const Type* type, const Syntax& syntax) {
+  const bool reference = type->is_reference();
+  const Type* target = type->strip()->target();
+  if (!reference && type->strip()->kind() != TypeKind::pointer)
+    return bad(syntax, fmt::format("dynamic_cast gives a pointer or a reference, not `{}`", type->name()));
+  if (!reference && target->strip()->kind() != TypeKind::void_ && !is_record(target))
+    return bad(syntax, fmt::format("`{}` points to no class", type->name()));
+  if (reference) {
+    if (!node->lvalue || !is_record(node->type)) return bad(syntax, "this is no object of a class");
+    const Type* pointer = node->type->pointer_to();
+    node = make(NodeKind::address_of, pointer, syntax, std::move(node));
+  } else {
+    node = decayed(std::move(node), syntax);
+  }
+  if (node->type->strip()->kind() != TypeKind::pointer || !is_record(node->type->strip()->target()))
+    return bad(syntax, fmt::format("`{}` is no pointer to a class", node->type->name()));
+  const Type* source = complete(node->type->strip()->target());
+  const Type* to = reference ? target->pointer_to() : type->unqualified();
+  if (is_record(target) && (same_type(source, complete(target)) || !path_to_base(source, target).empty())) {
+    TL_TRY(node, cast_pointer(std::move(node), to, CastStyle::static_, syntax));
+  } else {
+    if (!source->has_vtable())
+      return bad(syntax,
+                 fmt::format("{} is not polymorphic, so its objects do not tell what they are", source->name()));
+    node = make(NodeKind::dynamic_cast_, to, syntax, std::move(node));
+    node->flag = reference;
+  }
+  return reference ? dereference_of(std::move(node), syntax) : std::move(node);
 }
 
 // (Base &)x, static_cast<Derived &>(x), (Other &)x

@@ -23,6 +23,7 @@ class Binder {
   Result<NodePtr> elf_object(const ElfObject& object, const sym::Type* type, const Syntax& syntax);
   Result<NodePtr> unknown_name(const Syntax& syntax);
   std::optional<Result<NodePtr>> member_of_class(const Syntax& syntax, bool for_address);
+  Result<NodePtr> this_pointer(const Syntax& syntax);
   Result<NodePtr> this_object(const Syntax& syntax);
   Result<NodePtr> member(const Syntax& syntax);
   Result<NodePtr> member_in(NodePtr object, const std::string& member, const Syntax& syntax);
@@ -54,6 +55,8 @@ class Binder {
   Result<NodePtr> increment(const Syntax& syntax);
   Result<NodePtr> repeat(const Syntax& syntax);
   Result<NodePtr> size_of(const Syntax& syntax);
+  Result<NodePtr> no_except(const Syntax& syntax);
+  const sym::Type* truth_type() const;  // of comparisons: bool, and int in C
   Result<NodePtr> member_pointer(const Syntax& syntax);
   Result<NodePtr> complex_part(const Syntax& syntax);
   Result<void> allow_change(const Node& target, const Syntax& syntax) const;
@@ -62,6 +65,7 @@ class Binder {
   Result<NodePtr> cast_to(NodePtr node, const sym::Type* type, CastStyle style, const Syntax& syntax);
   Result<NodePtr> cast_lvalue(NodePtr node, const sym::Type* referee, CastStyle style, const Syntax& syntax);
   Result<NodePtr> cast_pointer(NodePtr node, const sym::Type* type, CastStyle style, const Syntax& syntax);
+  Result<NodePtr> cast_dynamic(NodePtr node, const sym::Type* type, const Syntax& syntax);
   Result<NodePtr> construct(const Syntax& syntax);
   // Steps from `derived` to its base `base`; empty where it is none (or the same).
   std::vector<const sym::Member*> path_to_base(const sym::Type* derived, const sym::Type* base, int depth = 0) const;
@@ -71,6 +75,7 @@ class Binder {
   NodePtr make(NodeKind kind, const sym::Type* type, const Syntax& syntax, NodePtr a, NodePtr b) const;
   NodePtr constant(const sym::Type* type, const Number& number, const Syntax& syntax) const;
   NodePtr decayed(NodePtr node, const Syntax& syntax) const;
+  NodePtr bits_promoted(NodePtr node, const Syntax& syntax) const;
   NodePtr converted(NodePtr node, const sym::Type* type, const Syntax& syntax) const;
   const sym::Type* complete(const sym::Type* type) const { return scope_.complete(type->strip()); }
   std::string written(const Syntax& syntax) const;

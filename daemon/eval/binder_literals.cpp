@@ -65,7 +65,9 @@ Result<NodePtr> Binder::literal(const Syntax& syntax) {
       return constant(sym::builtin(type), number, syntax);
     }
     case TokenKind::character: {
-      const Type* type = token.multichar ? sym::builtin(Builtin::int_) : character_type(token.prefix);
+      const Type* type = token.multichar || (scope_.c_rules() && token.prefix == CharPrefix::none)
+                             ? sym::builtin(Builtin::int_)
+                             : character_type(token.prefix);
       TL_TRY(const Number number,
              convert_number({.floating = false, .integer = static_cast<Int128>(token.integer), .real = 0}, type));
       return constant(type, number, syntax);

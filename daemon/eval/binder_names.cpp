@@ -23,6 +23,17 @@ Result<NodePtr> Binder::name(const Syntax& syntax) {
       case Symbol::Kind::type: return bad(syntax, "this is a type; a value is wanted");
       case Symbol::Kind::namespace_: return bad(syntax, "this is a namespace; a value is wanted");
       case Symbol::Kind::member: {
+        if (const auto self = scope_.this_variable(); self && is_record(self->type->strip()->target())) {
+          // What a lambda captured lies in its closure (clang), and not in the object that it captured.
+          const Type* closure = complete(self->type->strip()->target());
+          if (sym::has_field(closure, "this") && sym::has_field(closure, syntax.name.parts.back())) {
+            TL_TRY(NodePtr pointer,
+                   symbol({Symbol::Kind::variable, "this", self->die, self->type, std::nullopt, self->gone, false},
+                          syntax));
+            TL_TRY(NodePtr captured, dereference_of(std::move(pointer), syntax));
+            return member_in(std::move(captured), syntax.name.parts.back(), syntax);
+          }
+        }
         TL_TRY(NodePtr object, this_object(syntax));
         return member_in(std::move(object), syntax.name.parts.back(), syntax);
       }
@@ -158,12 +169,22 @@ std::optional<Result<NodePtr>> Binder::member_of_class(const Syntax& syntax, boo
 
 // ---- members
 
-Result<NodePtr> Binder::this_object(const Syntax& syntax) {
-  if (scope_.subject() != nullptr) return subject(syntax);
+Result<NodePtr> Binder::this_pointer(const Syntax& syntax) {
   const auto self = scope_.this_variable();
-  if (!self) return bad(syntax, "this is a member, and there is no object here");
+  if (!self) return bad(syntax, fmt::format("there is no object {}", scope_.place()));
   TL_TRY(NodePtr pointer,
          symbol({Symbol::Kind::variable, "this", self->die, self->type, std::nullopt, self->gone, false}, syntax));
+  // In clang's lambdas `this` is the closure, and what it captured a member of that name.
+  const Type* closure = complete(pointer->type->strip()->target());
+  if (!is_record(closure) || !sym::has_field(closure, "this")) return pointer;
+  TL_TRY(NodePtr object, dereference_of(std::move(pointer), syntax));
+  return member_in(std::move(object), "this", syntax);
+}
+
+Result<NodePtr> Binder::this_object(const Syntax& syntax) {
+  if (scope_.subject() != nullptr) return subject(syntax);
+  if (!scope_.this_variable()) return bad(syntax, "this is a member, and there is no object here");
+  TL_TRY(NodePtr pointer, this_pointer(syntax));
   pointer->text = "this";
   return dereference_of(std::move(pointer), syntax);
 }
@@ -171,7 +192,10 @@ Result<NodePtr> Binder::this_object(const Syntax& syntax) {
 NodePtr Binder::through(NodePtr object, const Member& member, const Syntax& syntax) {
   const bool base = member.kind == Member::Kind::base || member.kind == Member::Kind::virtual_base;
   const bool lvalue = object->lvalue;
-  const Type* type = member.type;
+  // [expr.ref]: a member of a const object is const; a reference's referee is what it is.
+  const Type* type = object->type->is_const() && !member.type->is_const() && !member.type->is_reference()
+                         ? member.type->const_of()
+                         : member.type;
   auto node = make(base ? NodeKind::base : NodeKind::member, type, syntax, std::move(object));
   node->member = &member;
   node->lvalue = lvalue;

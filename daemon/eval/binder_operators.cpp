@@ -1,6 +1,7 @@
 // Operators: C++'s conversions of their operands, made explicit.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "daemon/eval/binder_impl.hpp"
@@ -19,7 +20,6 @@ bool is_null_constant(const Node& node) {
 
 namespace {
 
-const Type* bool_type() { return sym::builtin(Builtin::bool_); }
 bool is_number(const Type* type) { return is_arithmetic(type) || is_enumeration(type); }
 bool is_complex(const Type* type) {
   const Type* plain = type->strip();
@@ -55,6 +55,20 @@ std::unexpected<Error> Binder::no_operator(Op op, const Node& a, const Node* b, 
   return fail(Errc::bad_expression, std::move(message));
 }
 
+// [conv.prom]: a bit-field counts by its width, so that `unsigned a : 3` computes as int.
+NodePtr Binder::bits_promoted(NodePtr node, const Syntax& syntax) const {
+  const Node* field = node.get();
+  while (field->kind == NodeKind::comma || field->kind == NodeKind::assign || field->kind == NodeKind::assign_compound)
+    field = field->kids[field->kind == NodeKind::comma ? 1 : 0].get();
+  if (field->kind != NodeKind::member || field->member->bit_size == 0 || !is_integral(node->type)) return node;
+  const unsigned bits = field->member->bit_size;
+  if (bits > 32) return node;
+  const bool as_int = bits < 32 || is_signed(node->type);
+  return converted(std::move(node), sym::builtin(as_int ? Builtin::int_ : Builtin::unsigned_int), syntax);
+}
+
+const Type* Binder::truth_type() const { return sym::builtin(scope_.c_rules() ? Builtin::int_ : Builtin::bool_); }
+
 Result<NodePtr> Binder::unary(const Syntax& syntax) {
   TL_TRY(NodePtr operand, bind_value(*syntax.kids[0]));
   if (syntax.op == Op::logical_not) {
@@ -63,11 +77,13 @@ Result<NodePtr> Binder::unary(const Syntax& syntax) {
   const Type* type = operand->type;
   if (syntax.op == Op::logical_not) {
     if (!is_scalar(type)) return no_operator(syntax.op, *operand, nullptr, syntax);
-    auto node = make(NodeKind::unary, bool_type(), syntax, std::move(operand));
+    auto node = make(NodeKind::unary, truth_type(), syntax, std::move(operand));
     node->op = syntax.op;
     return node;
   }
   if (syntax.op == Op::plus && is_pointer(type)) return operand;
+  operand = bits_promoted(std::move(operand), syntax);
+  type = operand->type;
   if (!is_number(type) || (syntax.op == Op::complement && is_floating(type)))
     return no_operator(syntax.op, *operand, nullptr, syntax);
   const Type* to = promoted(type);
@@ -140,7 +156,7 @@ Result<NodePtr> Binder::binary(const Syntax& syntax) {
     TL_TRY(a, truth_value(std::move(a), *syntax.kids[0]));
     TL_TRY(b, truth_value(std::move(b), *syntax.kids[1]));
     if (!is_scalar(a->type) || !is_scalar(b->type)) return no_operator(op, *a, b.get(), syntax);
-    auto node = make(NodeKind::logical, bool_type(), syntax, std::move(a), std::move(b));
+    auto node = make(NodeKind::logical, truth_type(), syntax, std::move(a), std::move(b));
     node->op = op;
     return node;
   }
@@ -150,7 +166,7 @@ Result<NodePtr> Binder::binary(const Syntax& syntax) {
     NodePtr& literal = a->kind == NodeKind::string ? a : b;
     NodePtr& other = a->kind == NodeKind::string ? b : a;
     if (is_text(*other) && other->type->strip()->target()->size() == literal->type->strip()->target()->size()) {
-      auto node = make(NodeKind::compare_text, bool_type(), syntax);
+      auto node = make(NodeKind::compare_text, truth_type(), syntax);
       node->bytes = std::move(literal->bytes);
       node->flag = op == Op::not_equal;
       node->kids.push_back(std::move(other));
@@ -158,6 +174,8 @@ Result<NodePtr> Binder::binary(const Syntax& syntax) {
     }
   }
   if (is_number(a->type) && is_number(b->type)) {
+    a = bits_promoted(std::move(a), syntax);
+    b = bits_promoted(std::move(b), syntax);
     const bool shift = op == Op::shift_left || op == Op::shift_right;
     const Type* left = shift ? promoted(a->type) : common_type(a->type, b->type);
     const Type* right = shift ? promoted(b->type) : left;
@@ -165,7 +183,7 @@ Result<NodePtr> Binder::binary(const Syntax& syntax) {
         (shift || op == Op::remainder || op == Op::bit_and || op == Op::bit_or || op == Op::bit_xor))
       return no_operator(op, *a, b.get(), syntax);
     if (shift && is_floating(right)) return no_operator(op, *a, b.get(), syntax);
-    auto node = make(NodeKind::binary, is_comparison(op) ? bool_type() : left, syntax,
+    auto node = make(NodeKind::binary, is_comparison(op) ? truth_type() : left, syntax,
                      converted(std::move(a), left, syntax), converted(std::move(b), right, syntax));
     node->op = op;
     node->operands = left;
@@ -235,7 +253,7 @@ Result<NodePtr> Binder::pointer_comparison(Op op, NodePtr a, NodePtr b, const Sy
   }
   a = make(NodeKind::convert, word, syntax, std::move(a));
   b = make(NodeKind::convert, word, syntax, std::move(b));
-  auto node = make(NodeKind::binary, bool_type(), syntax, std::move(a), std::move(b));
+  auto node = make(NodeKind::binary, truth_type(), syntax, std::move(a), std::move(b));
   node->op = op;
   node->operands = word;
   return node;
@@ -289,6 +307,8 @@ Result<NodePtr> Binder::conditional(const Syntax& syntax) {
     yes = decayed(std::move(yes), syntax);
     no = decayed(std::move(no), syntax);
     if (is_number(yes->type) && is_number(no->type)) {
+      yes = bits_promoted(std::move(yes), syntax);
+      no = bits_promoted(std::move(no), syntax);
       type = common_type(yes->type, no->type);
       yes = converted(std::move(yes), type, syntax);
       no = converted(std::move(no), type, syntax);
@@ -378,6 +398,10 @@ Result<NodePtr> Binder::assign(const Syntax& syntax) {
   } else {
     if (!is_number(type) || !is_number(value->type)) return no_operator(syntax.op, *target, value.get(), syntax);
     const bool shift = syntax.op == Op::shift_left || syntax.op == Op::shift_right;
+    value = bits_promoted(std::move(value), syntax);
+    if (target->kind == NodeKind::member && target->member->bit_size != 0 && target->member->bit_size < 32 &&
+        is_integral(type))
+      type = sym::builtin(Builtin::int_);  // as in bits_promoted()
     node->operands = shift ? promoted(type) : common_type(type, value->type);
     const bool bits = shift || syntax.op == Op::remainder || syntax.op == Op::bit_and || syntax.op == Op::bit_or ||
                       syntax.op == Op::bit_xor;
@@ -456,6 +480,31 @@ Result<NodePtr> Binder::size_of(const Syntax& syntax) {
   if (operand != nullptr && is_array(type)) return make(NodeKind::dynamic_size, word, syntax, std::move(operand));
   return bad(syntax,
              fmt::format("the size of {} is not known: its definition is in no module that is loaded", type->name()));
+}
+
+namespace {
+
+// [except.spec]: what may throw. A reference's dynamic_cast does; whether a function does, DWARF does not say.
+bool may_throw(const Node& node) {
+  if (node.kind == NodeKind::dynamic_cast_ && node.flag) return true;
+  return std::ranges::any_of(node.kids, [](const NodePtr& kid) { return may_throw(*kid); });
+}
+
+bool calls(const Syntax& syntax) {
+  return syntax.kind == SyntaxKind::call ||
+         std::ranges::any_of(syntax.kids, [](const SyntaxPtr& kid) { return calls(*kid); });
+}
+
+}  // namespace
+
+Result<NodePtr> Binder::no_except(const Syntax& syntax) {
+  if (calls(syntax))
+    return fail(Errc::unsupported,
+                fmt::format("`{}`: the debug information does not say which functions may throw", written(syntax)));
+  Binder unevaluated(text_, scope_, {.side_effects = true});
+  TL_TRY(const NodePtr operand, unevaluated.bind(*syntax.kids[0]));
+  return constant(sym::builtin(Builtin::bool_), {.floating = false, .integer = may_throw(*operand) ? 0 : 1, .real = 0},
+                  syntax);
 }
 
 Result<NodePtr> Binder::member_pointer(const Syntax& syntax) {

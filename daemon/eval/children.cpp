@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "daemon/eval/dynamic_type.hpp"
 #include "daemon/eval/evaluator.hpp"
 #include "daemon/eval/frame_context.hpp"
 #include "daemon/eval/number.hpp"
@@ -41,6 +42,7 @@ Result<Listed> listed(const FrameView& frame, const Value& value) {
   const auto keep_looks = [&] {
     out.value.raw = value.raw;
     out.value.view_name = value.view_name;
+    out.value.as_declared = value.as_declared;
   };
   for (int hops = 0; hops < 4 && out.value.type->is_reference(); ++hops) {
     const Type* target = out.type->target();
@@ -73,17 +75,6 @@ Result<Listed> listed(const FrameView& frame, const Value& value) {
   return out;
 }
 
-// Whom to ask; nullptr: the members are listed as they are.
-Visualizer* visualizer_of(const FrameView& frame, const Listed& parent) {
-  if (parent.value.raw || (parent.type->kind() != TypeKind::record && !parent.value.visual)) return nullptr;
-  return frame.visualizers;
-}
-
-bool worth_dereferencing(const Type* pointee) {
-  return pointee->kind() != TypeKind::void_ && pointee->kind() != TypeKind::function &&
-         pointee->kind() != TypeKind::unknown;
-}
-
 // Names, members, calls of nothing, indexes: binds as tight as a name.
 bool is_tight(std::string_view expression) {
   int depth = 0;
@@ -113,6 +104,33 @@ bool is_tight(std::string_view expression) {
 
 std::string operand(std::string_view expression) {
   return is_tight(expression) ? std::string(expression) : fmt::format("({})", expression);
+}
+
+// "[Derived]", before the members of the declared class.
+std::optional<Child> derived_child(const FrameView& frame, const Listed& parent, std::string_view expression) {
+  if (parent.type->kind() != TypeKind::record) return std::nullopt;
+  const auto derived = derived_view(frame, parent.value);
+  if (!derived) return std::nullopt;
+  Child child;
+  child.name = fmt::format("[{}]", derived->type->name());
+  child.value = in_memory(derived->type, derived->address);
+  if (!expression.empty()) {
+    const bool pointer = parent.through == Listed::Through::arrow;
+    child.evaluate_name = fmt::format("*dynamic_cast<{} *>({}{})", derived->type->name(), pointer ? "" : "&",
+                                      pointer ? std::string(expression) : operand(expression));
+  }
+  return child;
+}
+
+// Whom to ask; nullptr: the members are listed as they are.
+Visualizer* visualizer_of(const FrameView& frame, const Listed& parent) {
+  if (parent.value.raw || (parent.type->kind() != TypeKind::record && !parent.value.visual)) return nullptr;
+  return frame.visualizers;
+}
+
+bool worth_dereferencing(const Type* pointee) {
+  return pointee->kind() != TypeKind::void_ && pointee->kind() != TypeKind::function &&
+         pointee->kind() != TypeKind::unknown;
 }
 
 Child member_child(const FrameView& frame, const Listed& parent, const Member& member, std::string_view expression) {
@@ -187,7 +205,8 @@ ChildCount child_count(const FrameView& frame, const Value& value) {
     return {};
   const auto parent = listed(frame, value);
   if (!parent) return {};
-  if (Visualizer* visualizer = visualizer_of(frame, *parent))
+  const bool derived = derived_child(frame, *parent, {}).has_value();
+  if (Visualizer* visualizer = derived ? nullptr : visualizer_of(frame, *parent))
     if (const auto count = visualizer->child_count(frame, parent->value)) return *count;
   if (parent->through == Listed::Through::dereferenced) {
     // A pointer that leads nowhere has nothing below it.
@@ -200,7 +219,7 @@ ChildCount child_count(const FrameView& frame, const Value& value) {
     std::byte probe{};
     const bool readable = parent->value.place != Value::Place::memory ||
                           frame.memory->read_some(parent->value.address, std::span(&probe, 1)) == 1;
-    return {.named = readable ? parent->type->members().size() : 0, .indexed = 0};
+    return {.named = readable ? parent->type->members().size() + (derived ? 1 : 0) : 0, .indexed = 0};
   }
   if (is_complex(parent->type)) return {.named = 2, .indexed = 0};
   if (parent->type->kind() != TypeKind::array) return {};
@@ -212,7 +231,8 @@ Result<std::vector<Child>> children(const FrameView& frame, const Value& value, 
                                     std::uint64_t start, std::uint64_t count) {
   if (auto page = rust_children(frame, value, expression, start, count)) return *std::move(page);
   TL_TRY(const Listed parent, listed(frame, value));
-  if (Visualizer* visualizer = visualizer_of(frame, parent)) {
+  const auto derived = derived_child(frame, parent, expression);
+  if (Visualizer* visualizer = derived ? nullptr : visualizer_of(frame, parent)) {
     std::string object(expression);
     if (!object.empty() && parent.through == Listed::Through::arrow) object = "*" + operand(object);
     if (auto page = visualizer->children(frame, parent.value, object, start, count)) return *std::move(page);
@@ -253,8 +273,11 @@ Result<std::vector<Child>> children(const FrameView& frame, const Value& value, 
     return page;
   }
   if (parent.type->kind() == TypeKind::record) {
-    for (std::uint64_t i = start; i < end; ++i)
-      page.push_back(member_child(frame, parent, parent.type->members()[static_cast<std::size_t>(i)], expression));
+    const std::uint64_t before = derived ? 1 : 0;
+    if (derived && start == 0) page.push_back(*derived);
+    for (std::uint64_t i = std::max(start, before); i < end; ++i)
+      page.push_back(
+          member_child(frame, parent, parent.type->members()[static_cast<std::size_t>(i - before)], expression));
     return page;
   }
   TL_TRY(const std::uint64_t stride, size_of(frame, parent.type->target()));

@@ -153,6 +153,7 @@ Result<Formatted> evaluate_formatted(const FrameView& frame, std::string_view te
     TL_TRY(out.value, counted(frame, std::move(out.value), *options.format.count, out.format));
   }
   out.value.raw = out.value.raw || out.format.raw;
+  out.value.as_declared = out.value.as_declared || out.format.no_derived;
   if (!out.format.view.empty()) out.value.view_name = out.format.view;
   return out;
 }
@@ -268,7 +269,15 @@ std::string log_text(const FrameView& frame, std::string_view message, const Opt
 namespace {
 
 // What a user edits is mostly what summary() showed: `97 'a'`, `0x5555... "text"`, `0x401136 <main>`, `@0x7ffe...: 5`.
-std::string without_decoration(std::string_view text) {
+std::string without_decoration(std::string_view text, bool pointer) {
+  // `(Derived) 0x5555...`: no C++, and only what kind of object the address leads to.
+  if (const std::size_t close = text.find(") 0x"); pointer && text.starts_with('(') &&
+                                                   close != std::string_view::npos &&
+                                                   text.substr(0, close).find('*') == std::string_view::npos) {
+    const std::string_view digits = text.substr(close + 4);
+    const std::size_t end = std::min(digits.find_first_not_of("0123456789abcdef"), digits.size());
+    if (end > 0 && (end == digits.size() || digits.substr(end).starts_with(" <"))) text.remove_prefix(close + 2);
+  }
   if (text.starts_with('@'))
     if (const std::size_t colon = text.find(": "); colon != std::string_view::npos) text.remove_prefix(colon + 2);
   const std::size_t space = text.find(' ');
@@ -303,7 +312,7 @@ Result<Value> assign(const FrameView& frame, const Value& value, std::string_vie
     target = in_memory(target.type->strip()->target(), LoadAddr{at});
   }
   Interpreter interpreter(frame);
-  const std::string plain = without_decoration(text);
+  const std::string plain = without_decoration(text, target.type->strip()->kind() == sym::TypeKind::pointer);
   std::vector<std::byte> bytes;
   if (const auto special = special_float(plain); special && is_floating(target.type)) {
     bytes = store_number(target.type, {.floating = true, .integer = 0, .real = *special});

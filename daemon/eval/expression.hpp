@@ -34,6 +34,7 @@ enum class NodeKind : std::uint8_t {
   convert,          // kid -> arithmetic, enumeration, bool or pointer type, by value
   view,             // kid: lvalue seen as another type
   pointer_base,     // kid: pointer to derived -> pointer to base (null stays null)
+  dynamic_cast_,    // kid: pointer to a polymorphic class; flag: for a reference, so that null is no answer
   pointer_derived,  // kid: pointer to base -> pointer to derived
   pointer_offset,   // kids: pointer, integer; op add or subtract
   pointer_difference,

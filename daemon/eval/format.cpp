@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "daemon/eval/dynamic_type.hpp"
 #include "daemon/eval/frame_context.hpp"
 #include "daemon/eval/number.hpp"
 #include "daemon/eval/scope.hpp"
@@ -59,6 +60,9 @@ std::string Printer::text(const Value& value, std::size_t depth) const {
   const Type* plain = value.type->strip();
   if (plain->rust() && !value.raw && !options_.format.raw)
     if (auto line = rust(value, depth)) return *std::move(line);
+  if (plain->kind() == TypeKind::record && !options_.format.no_derived)
+    if (const auto derived = derived_view(view_, value))
+      return fmt::format("({}) {}", derived->type->name(), text(in_memory(derived->type, derived->address), depth));
   if (view_.visualizers != nullptr && !value.raw && !options_.format.raw &&
       (plain->kind() == TypeKind::record || value.visual))
     if (auto line = view_.visualizers->summary(view_, value, options_, depth)) return *std::move(line);
@@ -193,6 +197,9 @@ std::string Printer::pointer(const Value& value, std::span<const std::byte> byte
     if (!string.readable) return digits + " <error: nothing readable there>";
     return digits;
   }
+  if (!bare && !value.as_declared && !options_.format.no_derived && target->strip()->kind() == TypeKind::record)
+    if (const auto derived = derived_view(view_, in_memory(target, LoadAddr{bits})))
+      return fmt::format("({}) {}{}", derived->type->name(), digits, symbol(bits));
   std::string name = symbol(bits);
   if (!bare) return digits + name;
   // Without its address a pointer is what it points to.

@@ -289,6 +289,7 @@ Result<Value> member_of(const FrameView& view, const Value& object, const sym::M
     part.type = member.type;
     part.bit_size = member.bit_size;
     part.bit_offset = member.bit_offset;
+    part.as_declared = member.kind == sym::Member::Kind::base;
     if (member.bit_size != 0 && (object.place == Value::Place::none || object.place == Value::Place::register_)) {
       // Bits of a computed object: all the bytes that they touch.
       TL_TRY(part.bytes,
@@ -301,7 +302,9 @@ Result<Value> member_of(const FrameView& view, const Value& object, const sym::M
                                                  member.name, where(object)));
   const FrameContext context(view, view.level, mapped(view, member.die.module));
   TL_TRY(const LoadAddr at, sym::member_address(member, object.address, context));
-  return in_memory(member.type, at);
+  Value part = in_memory(member.type, at);
+  part.as_declared = true;
+  return part;
 }
 
 }  // namespace trapline::eval

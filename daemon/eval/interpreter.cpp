@@ -22,6 +22,11 @@ std::vector<std::byte> word_bytes(std::uint64_t word) {
 
 Value pointer_value(const Type* type, std::uint64_t bits) { return computed(type, word_bytes(bits)); }
 
+// bool in C++, int in C.
+Value truth_value(const Type* type, bool value) {
+  return computed(type, store_number(type, {.floating = false, .integer = value ? 1 : 0, .real = 0}));
+}
+
 // What the user wrote is named with what went wrong; an error that names an expression already is left alone.
 std::unexpected<Error> with_text(Error error, const Node& node) {
   if (!node.text.empty() && error.message.find('`') == std::string::npos)
@@ -76,6 +81,7 @@ Result<Value> Interpreter::dispatch(const Node& node) {
     case NodeKind::element: return element(node);
     case NodeKind::convert: return convert(node);
     case NodeKind::view: return view(node);
+    case NodeKind::dynamic_cast_: return dynamic_cast_to(node);
     case NodeKind::pointer_base:
     case NodeKind::pointer_derived: return pointer_step(node);
     case NodeKind::pointer_offset: return pointer_offset(node);
@@ -98,7 +104,7 @@ Result<Value> Interpreter::dispatch(const Node& node) {
         TL_TRY(const Value right, run(*node.kids[1]));
         TL_TRY(result, truth_of(right));
       }
-      return computed(node.type, {std::byte{result}});
+      return truth_value(node.type, result);
     }
     case NodeKind::conditional: {
       TL_TRY(const Value condition, run(*node.kids[0]));
@@ -371,7 +377,7 @@ Result<Value> Interpreter::unary(const Node& node) {
   TL_TRY(const Value operand, run(*node.kids[0]));
   if (node.op == Op::logical_not) {
     TL_TRY(const bool value, truth_of(operand));
-    return computed(node.type, {std::byte{!value}});
+    return truth_value(node.type, !value);
   }
   TL_TRY(const Number n, number(operand));
   if (node.op == Op::plus) return from_number(node.type, n);
@@ -384,7 +390,7 @@ Result<Value> Interpreter::binary(const Node& node) {
   TL_TRY(const Number a, number(left));
   TL_TRY(const Number b, number(right));
   TL_TRY(const Number result, arithmetic(node.op, node.operands, a, b));
-  if (is_comparison(node.op)) return computed(node.type, {std::byte{static_cast<unsigned char>(result.integer)}});
+  if (is_comparison(node.op)) return truth_value(node.type, result.integer != 0);
   return from_number(node.type, result);
 }
 
@@ -411,7 +417,7 @@ Result<Value> Interpreter::compare_text(const Node& node) {
     const bool terminator = i >= node.bytes.size() - unit;
     equal = i < have ? bytes[i] == node.bytes[i] : terminator && plain->kind() == TypeKind::array;
   }
-  return computed(node.type, {std::byte{equal != node.flag}});
+  return truth_value(node.type, equal != node.flag);
 }
 
 // ---- trees within trees

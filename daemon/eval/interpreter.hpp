@@ -34,6 +34,7 @@ class Interpreter {
   Result<Value> convert(const Node& node);
   Result<Value> view(const Node& node);
   Result<Value> pointer_step(const Node& node);
+  Result<Value> dynamic_cast_to(const Node& node);
   Result<Value> pointer_offset(const Node& node);
   Result<Value> unary(const Node& node);
   Result<Value> binary(const Node& node);

@@ -26,6 +26,15 @@ constexpr std::array<std::string_view, 49> punctuators{
     "-=",  "*=",  "/=",  "%=",  "&=",  "|=", "^=", "::", ".*", "##", "+",  "-",  "*",  "/",  "%",  "<",  ">",
     "=",   "!",   "&",   "|",   "^",   "~",  "?",  ":",  "(",  ")",  "[",  "]",  "{",  "}",  ","};
 
+std::optional<CharPrefix> prefix_of(std::string_view word) {
+  if (word.empty()) return CharPrefix::none;
+  if (word == "u8") return CharPrefix::utf8;
+  if (word == "u") return CharPrefix::utf16;
+  if (word == "U") return CharPrefix::utf32;
+  if (word == "L") return CharPrefix::wide;
+  return std::nullopt;
+}
+
 class Lexer {
  public:
   explicit Lexer(std::string_view text) : text_(text) {}
@@ -70,6 +79,9 @@ class Lexer {
   Result<Token> number();
   Result<Token> floating(std::size_t begin, bool hex);
   Result<Token> quoted(std::size_t begin, CharPrefix prefix);
+  Result<Token> raw(std::size_t begin, CharPrefix prefix);
+  Result<void> no_suffix();
+  void append_unit(std::vector<std::uint32_t>& units, std::uint32_t value, CharPrefix prefix) const;
   Result<std::uint32_t> escape();
   Result<std::uint32_t> code_point();
 
@@ -97,13 +109,9 @@ Result<Token> Lexer::next() {
     while (in_word(peek())) ++at_;
     const std::string_view word = text_.substr(begin, at_ - begin);
     if (peek() == '\'' || peek() == '"') {
-      if (word == "u8") return quoted(begin, CharPrefix::utf8);
-      if (word == "u") return quoted(begin, CharPrefix::utf16);
-      if (word == "U") return quoted(begin, CharPrefix::utf32);
-      if (word == "L") return quoted(begin, CharPrefix::wide);
-      if (word == "R" || word == "LR" || word == "u8R" || word == "uR" || word == "UR")
-        return fail_hint(Errc::unsupported, "raw string literals are not read here",
-                         "write an ordinary one with escapes");
+      if (const auto prefix = prefix_of(word)) return quoted(begin, *prefix);
+      if (peek() == '"' && word.ends_with('R'))
+        if (const auto prefix = prefix_of(word.substr(0, word.size() - 1))) return raw(begin, *prefix);
     }
     return token(TokenKind::identifier, begin);
   }
@@ -168,6 +176,7 @@ Result<Token> Lexer::number() {
                                                           "ull", "llu", "z", "uz", "zu"};
   if (std::ranges::find(known, letters) == known.end()) {
     at_ = suffix;
+    if (peek() == '_') TL_TRY_VOID(no_suffix());
     return bad(fmt::format("`{}` is no suffix of an integer", text_.substr(suffix, begin + made.text.size() - suffix)));
   }
   made.suffix_unsigned = letters.find('u') != std::string::npos;
@@ -203,6 +212,10 @@ Result<Token> Lexer::floating(std::size_t begin, bool hex) {
   if (letters == "f" || letters == "l" || letters == "q") {
     made.float_suffix = letters[0];
   } else if (!letters.empty()) {
+    if (letters[0] == '_') {
+      at_ = suffix;
+      TL_TRY_VOID(no_suffix());
+    }
     return bad(fmt::format("`{}` is no suffix of a floating number", letters));
   }
   if (!parse_quad(digits, made.floating)) return bad(fmt::format("`{}` is no number", digits));
@@ -267,6 +280,54 @@ Result<std::uint32_t> Lexer::code_point() {
   return value;
 }
 
+// "..."_s and 1_km call a function of the program.
+Result<void> Lexer::no_suffix() {
+  if (!begins_word(peek())) return {};
+  const std::size_t begin = at_;
+  while (in_word(peek())) ++at_;
+  return fail(Errc::unsupported,
+              fmt::format("`{}` at column {} is a user-defined literal's suffix: it would call operator\"\"{} of the "
+                          "program",
+                          text_.substr(begin, at_ - begin), begin + 1, text_.substr(begin, at_ - begin)));
+}
+
+void Lexer::append_unit(std::vector<std::uint32_t>& units, std::uint32_t value, CharPrefix prefix) const {
+  if (prefix == CharPrefix::utf16 && value >= 0x10000) {
+    units.push_back(0xd800 + ((value - 0x10000) >> 10));
+    units.push_back(0xdc00 + ((value - 0x10000) & 0x3ff));
+  } else {
+    units.push_back(value);
+  }
+}
+
+// R"delimiter(text)delimiter": [lex.string]
+Result<Token> Lexer::raw(std::size_t begin, CharPrefix prefix) {
+  const std::size_t open = text_.find('(', at_);
+  const std::string_view delimiter = open == std::string_view::npos ? "" : text_.substr(at_ + 1, open - at_ - 1);
+  if (open == std::string_view::npos || delimiter.size() > 16 ||
+      delimiter.find_first_of(" \\)\t\n") != std::string_view::npos)
+    return bad("a raw string without `(`");
+  const std::string closing = fmt::format("){}\"", delimiter);
+  const std::size_t close = text_.find(closing, open + 1);
+  if (close == std::string_view::npos) return bad("a raw string that does not end");
+  std::vector<std::uint32_t> units;
+  at_ = open + 1;
+  while (at_ < close) {
+    if (prefix == CharPrefix::none || prefix == CharPrefix::utf8) {
+      units.push_back(static_cast<unsigned char>(text_[at_++]));
+    } else {
+      TL_TRY(const std::uint32_t value, code_point());
+      append_unit(units, value, prefix);
+    }
+  }
+  at_ = close + closing.size();
+  TL_TRY_VOID(no_suffix());
+  Token made = token(TokenKind::string, begin);
+  made.prefix = prefix;
+  made.units = std::move(units);
+  return made;
+}
+
 Result<Token> Lexer::quoted(std::size_t begin, CharPrefix prefix) {
   const char quote = peek();
   const bool narrow = prefix == CharPrefix::none || prefix == CharPrefix::utf8;
@@ -303,14 +364,12 @@ Result<Token> Lexer::quoted(std::size_t begin, CharPrefix prefix) {
         units.push_back((value >= 0x10000 ? 0x80 : 0xe0) | (value >> 12 & (value >= 0x10000 ? 63 : 15)));
       units.push_back((value >= 0x800 ? 0x80U : 0xc0U) | (value >> 6 & 63));
       units.push_back(0x80 | (value & 63));
-    } else if (prefix == CharPrefix::utf16 && value >= 0x10000) {
-      units.push_back(0xd800 + ((value - 0x10000) >> 10));
-      units.push_back(0xdc00 + ((value - 0x10000) & 0x3ff));
     } else {
-      units.push_back(value);
+      append_unit(units, value, prefix);
     }
   }
   ++at_;
+  TL_TRY_VOID(no_suffix());
   Token made = token(quote == '"' ? TokenKind::string : TokenKind::character, begin);
   made.prefix = prefix;
   if (quote == '\'') {

@@ -222,6 +222,15 @@ Result<SyntaxPtr> Parser::unary() {
   }
   if (token.word("sizeof") || token.word("alignof") || token.word("_Alignof") || token.word("__alignof__"))
     return size_or_alignment();
+  if (token.word("noexcept")) {
+    take();
+    TL_TRY_VOID(expect("(", "after noexcept"));
+    TL_TRY(SyntaxPtr operand, expression());
+    TL_TRY_VOID(expect(")", "after the operand"));
+    auto node = make(SyntaxKind::noexcept_, at);
+    node->kids.push_back(std::move(operand));
+    return finish(std::move(node));
+  }
   if (token.word("__real__")) return wrap(SyntaxKind::real_part);
   if (token.word("__imag__")) return wrap(SyntaxKind::imaginary_part);
   if (token.is("(")) return parenthesised();
@@ -328,12 +337,11 @@ Result<SyntaxPtr> Parser::postfix_of(SyntaxPtr base) {
 }
 
 Result<void> Parser::refuse_keyword() const {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> refused{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 8> refused{
       {{"new", "`new` would allocate in the program"},
        {"delete", "`delete` would free memory of the program"},
        {"throw", "an expression of the debugger cannot throw"},
        {"typeid", "typeid needs the program's own type_info; look at the _vptr member instead"},
-       {"noexcept", "the noexcept operator needs the compiler"},
        {"co_await", "coroutines cannot be awaited from here"},
        {"requires", "requires-expressions need the compiler"},
        {"operator", "operator functions are not called from here"},

@@ -251,6 +251,7 @@ std::optional<std::string> Parser::template_arguments(const sym::QualifiedName& 
   const Token* last = nullptr;
   std::string found;
   std::size_t i = at_ + 1, end = 0;
+  bool half = false;
   for (; i < tokens_.size() && angle > 0 && i - at_ < 512; ++i) {
     const Token& token = tokens_[i];
     if (token.kind == TokenKind::end || token.is(";")) return std::nullopt;
@@ -259,13 +260,12 @@ std::optional<std::string> Parser::template_arguments(const sym::QualifiedName& 
     if (round < 0) return std::nullopt;
     if (round == 0 && token.is("<")) ++angle;
     if (round == 0 && token.is(">")) --angle;
-    if (round == 0 && token.is(">>")) {
-      if (angle < 2) return std::nullopt;
-      angle -= 2;
-    }
+    const bool two = round == 0 && token.is(">>");
+    half = two && angle == 1;  // static_cast<T<int>>(x): the second `>` is not ours
+    if (two) angle = std::max(angle - 2, 0);
     const bool words = last != nullptr && last->kind != TokenKind::punctuator && token.kind != TokenKind::punctuator;
     const bool after_comma = last != nullptr && last->is(",");
-    text += (words || after_comma ? " " : "") + std::string(token.text);
+    text += (words || after_comma ? " " : "") + (half ? ">" : std::string(token.text));
     last = &token;
     end = i + 1;
   }
@@ -273,6 +273,14 @@ std::optional<std::string> Parser::template_arguments(const sym::QualifiedName& 
   sym::QualifiedName name = before;
   name.parts.back() += text;
   if (!names_.is_known(name)) return std::nullopt;
+  if (half) {  // [temp.names]: from here on it is two tokens
+    Token& first = tokens_[end - 1];
+    Token second = first;
+    first.text = first.text.substr(0, 1);
+    second.text = second.text.substr(1);
+    ++second.at;
+    tokens_.insert(tokens_.begin() + static_cast<std::ptrdiff_t>(end), std::move(second));
+  }
   at_ = end;
   return text;
 }

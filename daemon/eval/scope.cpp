@@ -65,7 +65,10 @@ std::vector<sym::Symbol> FrameScope::find(const sym::QualifiedName& name) const 
 
 const sym::Type* FrameScope::complete(const sym::Type* type) const { return type->complete(modules_); }
 
-std::optional<sym::Variable> FrameScope::this_variable() const { return sym::this_of(scope_); }
+std::optional<sym::Variable> FrameScope::this_variable() const {
+  if (auto self = sym::this_of(scope_)) return self;
+  return sym::captured_this(scope_);
+}
 
 std::vector<std::string> FrameScope::similar(std::string_view name) const {
   return sym::similar_names(from(), name, 3);
@@ -83,6 +86,8 @@ std::optional<ElfObject> FrameScope::elf_object(std::string_view name) const {
 std::optional<sym::Symbol> FrameScope::static_member(const sym::Type* record, const sym::Member& member) const {
   return sym::static_member(record, member, modules_);
 }
+
+bool FrameScope::c_rules() const { return scope_ && !sym::unit_is_cplusplus(scope_); }
 
 std::string FrameScope::place() const {
   const std::string name = scope_ ? sym::qualified_name(scope_) : "";

@@ -34,6 +34,8 @@ class Scope : public NameOracle {
   virtual std::optional<Slot> slot(std::string_view) const { return std::nullopt; }
   virtual Intrinsics* intrinsics() const { return nullptr; }
 
+  virtual bool c_rules() const { return false; }  // the code there is C: int for truth values and characters
+
   virtual std::vector<sym::Symbol> find(const sym::QualifiedName& name) const = 0;
   virtual const sym::Type* complete(const sym::Type* type) const = 0;
   virtual std::optional<sym::Variable> this_variable() const = 0;
@@ -57,6 +59,7 @@ class FrameScope : public Scope {
   std::optional<ElfObject> elf_object(std::string_view name) const override;
   std::optional<sym::Symbol> static_member(const sym::Type* record, const sym::Member& member) const override;
   std::string place() const override;
+  bool c_rules() const override;
   Intrinsics* intrinsics() const override { return intrinsics_; }
   // Names are meant as in the member functions of `record`, whose DIE is the scope.
   void look_from(const sym::Type* record) { record_ = record; }

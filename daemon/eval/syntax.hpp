@@ -58,6 +58,7 @@ enum class SyntaxKind : std::uint8_t {
   construct,       // T(x), T{}
   size_of,         // of kid or type
   align_of,
+  noexcept_,
   real_part,
   imaginary_part,
   repeat,   // a @ n

@@ -85,8 +85,9 @@ struct Value {
   std::uint32_t bit_size = 0;     // of a bit-field; 0: none
   std::uint32_t bit_offset = 0;   // 0..7, in the byte at the value's begin
   Error problem;
-  bool raw = false;       // to be shown as its members, without a visualiser; they are shown with theirs
-  std::string view_name;  // natvis's view(...); empty: the usual one
+  bool raw = false;          // to be shown as its members, without a visualiser; they are shown with theirs
+  bool as_declared = false;  // its declared type is what is meant: a base's part, ,nd
+  std::string view_name;     // natvis's view(...); empty: the usual one
   std::shared_ptr<const Visual> visual;
 
   bool is_problem() const { return place == Place::problem; }

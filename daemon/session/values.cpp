@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "daemon/eval/dynamic_type.hpp"
 #include "daemon/eval/format_suffix.hpp"
 #include "daemon/session/session_impl.hpp"
 
@@ -107,7 +108,7 @@ proto::ValueInfo Session::describe(const eval::FrameView& view, FramePlace place
   proto::ValueInfo info;
   info.name = std::move(name);
   info.value = eval::summary(view, value, options);
-  info.type = eval::type_name(value);
+  info.type = eval::shown_type(view, value);
   info.evaluate_name = expression;
   info.memory = eval::address_of(value);
   const auto count = eval::child_count(view, value);

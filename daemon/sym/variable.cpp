@@ -173,6 +173,24 @@ std::optional<Variable> this_of(DieRef scope) {
   return std::nullopt;
 }
 
+std::optional<Variable> captured_this(DieRef scope) {
+  if (!scope || this_of(scope)) return std::nullopt;
+  for (Variable& local : locals_of(scope, 0))
+    if (local.artificial && local.name == "this" && local.type->strip()->kind() == TypeKind::pointer)
+      return std::move(local);
+  return std::nullopt;
+}
+
+const Type* captured_class(DieRef scope) {
+  if (const auto captured = captured_this(scope)) return captured->type->strip()->target();
+  const Type* closure = implicit_this(scope);
+  if (closure == nullptr) return nullptr;
+  for (const Member& member : closure->strip()->members())
+    if (member.name == "this" && member.type->strip()->kind() == TypeKind::pointer)
+      return member.type->strip()->target();
+  return nullptr;
+}
+
 const Type* implicit_this(DieRef scope) {
   const auto self = this_of(scope);
   return self ? self->type->strip()->target() : nullptr;

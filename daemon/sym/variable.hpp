@@ -71,6 +71,10 @@ std::optional<Symbol> static_member(const Type* record, const Member& member, st
 bool has_field(const Type* record, std::string_view name);
 // The function's own `this` parameter, for implicit member access. In lambdas of a member function: __this.
 std::optional<Variable> this_of(DieRef scope);
+// The `this` that a lambda captured, where the compiler describes it as a variable of the lambda's body (gcc).
+std::optional<Variable> captured_this(DieRef scope);
+// The class of the `this` that a lambda captured, also where it is a member of the closure (clang); nullptr: none.
+const Type* captured_class(DieRef scope);
 // Names that a person could have meant, nearest first, at most `limit`: locals, members, and names of this unit.
 std::vector<std::string> similar_names(const LookupScope& from, std::string_view name, std::size_t limit);
 // Names that begin with `prefix` and are visible there, for completion; sorted, at most `limit`.

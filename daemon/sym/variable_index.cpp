@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <numeric>
+#include <string>
 
+#include "daemon/sym/names.hpp"
 #include "daemon/sym/type_parts.hpp"
 
 namespace trapline::sym {
@@ -39,6 +41,19 @@ std::string_view before_arguments(std::string_view name) {
   if (name.starts_with("operator")) return {};
   const std::size_t at = name.find('<');
   return at == std::string_view::npos || at == 0 ? std::string_view{} : name.substr(0, at);
+}
+
+// gcc and clang leave the arguments of a variable template out of its name: "variable", and not "variable<int>".
+std::string with_arguments(const Dwarf_Die& die, int tag, std::string_view name) {
+  const char* const linkage = tag == DW_TAG_variable && !name.empty() ? linkage_name(die) : nullptr;
+  // <source-name> I <template-arg>+ E (Itanium C++ ABI 5.1.5)
+  if (linkage == nullptr || name.find('<') != std::string_view::npos ||
+      std::string_view(linkage).find(std::to_string(name.size()) + std::string(name) + "I") == std::string_view::npos)
+    return std::string(name);
+  const std::string whole = demangle(linkage);
+  const auto parts = split_scopes(whole);
+  return !parts.empty() && parts.back().starts_with(std::string(name) + "<") ? std::string(parts.back())
+                                                                             : std::string(name);
 }
 
 bool die_less(const DieRef& a, const DieRef& b) {
@@ -108,7 +123,7 @@ void UnitNames::add(const ElfModule& module, const Dwarf_Die& die, int tag, std:
   }
   NameEntry entry;
   const char* written = die_name(die);
-  entry.name = written != nullptr ? written : "";
+  entry.name = with_arguments(die, tag, written != nullptr ? written : "");
   entry.die = make_ref(module, die);
   if (!entry.die) return;
   entry.parent = parent;

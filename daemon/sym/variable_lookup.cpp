@@ -142,12 +142,18 @@ std::vector<Symbol> Lookup::in_own_unit() {
     const Type* record = member_of(from_.scope).record;
     if (record == nullptr) record = implicit_this(from_.scope);
     if (auto found = in_class(record, 0); !found.empty()) return found;
+    if (const Type* captured = captured_class(from_.scope))
+      if (auto found = in_class(captured, 0); !found.empty()) return found;
   }
   std::vector<Symbol> declared;
   for (std::size_t depth = context.size() + 1; depth-- > 0;) {
     const auto outer = std::span(context).first(depth);
     auto found = in_unit(unit, joined(outer, name_.parts));
     if (found.empty()) found = through_imports(unit, Path(outer.begin(), outer.end()), name_.parts, 0);
+    // ns::name, where `name` came into ns by a using declaration, a directive, or as an alias ([namespace.qual]).
+    for (std::size_t known = name_.parts.size() - 1; found.empty() && known > 0; --known)
+      found = through_imports(unit, joined(outer, std::span(name_.parts).first(known)),
+                              Path(name_.parts.begin() + static_cast<std::ptrdiff_t>(known), name_.parts.end()), 0);
     if (!found.empty()) return found;
   }
   for (const DieRef& imported : unit.imported_units()) {

@@ -54,6 +54,8 @@ class FakeScope final : public Scope {
  public:
   std::map<std::string, const sym::Type*> types;
   std::map<std::string, ElfObject> objects;
+  bool c = false;
+  bool c_rules() const override { return c; }
   std::map<std::string, std::pair<const sym::Type*, std::uint64_t>> enumerators;
 
   std::vector<sym::Symbol> find(const sym::QualifiedName& name) const override {

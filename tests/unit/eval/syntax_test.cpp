@@ -21,6 +21,8 @@ TEST_CASE("a malformed expression is answered with what is wrong and where") {
   CHECK(world.problem("$nonsense") == "no register `$nonsense`");
   CHECK(world.problem("0x") == "a number without digits at column 3");
   CHECK(world.problem("1e5.5") != "");
+  CHECK(world.problem("R\"x(a)\"") == "a raw string that does not end at column 2");
+  CHECK(world.problem("R\"x\"") == "a raw string without `(` at column 2");
 }
 
 TEST_CASE("deep and long input ends with an error, not with the stack") {
@@ -43,10 +45,30 @@ TEST_CASE("C++ that is not evaluated is refused by name") {
   CHECK(world.problem("sizeof...(x)") == "sizeof... needs a parameter pack, and DWARF has none");
   CHECK(world.problem("f(1)") == "`f(1)`: functions of the program are not called from an expression");
   CHECK(world.problem("(int[]){1}").starts_with("compound literals are not evaluated here"));
-  CHECK(world.problem("R\"(x)\"") == "raw string literals are not read here");
+  CHECK(world.problem("1_km + 2") == "`_km` at column 2 is a user-defined literal's suffix: it would call operator\"\"_km of the program");
+  CHECK(world.problem("1.5_km") == "`_km` at column 4 is a user-defined literal's suffix: it would call operator\"\"_km of the program");
+  CHECK(world.problem("\"x\"s") == "`s` at column 4 is a user-defined literal's suffix: it would call operator\"\"s of the program");
+  CHECK(world.problem("noexcept(f())") == "`noexcept(f())`: the debug information does not say which functions may throw");
   CHECK(world.problem("(unsigned float)1") == "`float` takes no other words");
   CHECK(world.problem("(long float)1") == "`float` takes no other words");
   CHECK(world.problem("(unsigned bool)1") == "`bool` takes no other words");
+}
+
+TEST_CASE("where the code is C, its rules hold") {
+  World world;
+  world.scope.c = true;
+  CHECK(world.type("1 < 2") == "int");
+  CHECK(world.show("1 < 2") == "1");
+  CHECK(world.type("!1") == "int");
+  CHECK(world.type("1 && 2") == "int");
+  CHECK(world.show("(1 || 0) + 1") == "2");
+  CHECK(world.type("'a'") == "int");
+  CHECK(world.show("sizeof 'a'") == "4");
+  CHECK(world.type("L'a'") == "wchar_t");
+  world.scope.c = false;
+  CHECK(world.type("1 < 2") == "bool");
+  CHECK(world.type("noexcept(1 + 1)") == "bool");
+  CHECK(world.show("noexcept(1 + 1)") == "true");
 }
 
 TEST_CASE("an unknown name is answered with the nearest known one") {
