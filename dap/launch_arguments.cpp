@@ -156,6 +156,10 @@ proto::SourceOptions& Draft::sources() {
   return request.kind == StartKind::launch ? request.launch.sources : request.attach.sources;
 }
 
+proto::EvaluationOptions& Draft::evaluation() {
+  return request.kind == StartKind::launch ? request.launch.evaluation : request.attach.evaluation;
+}
+
 std::map<std::string, proto::SignalPolicy>& Draft::signals() {
   return request.kind == StartKind::launch ? request.launch.signals : request.attach.signals;
 }

@@ -22,6 +22,7 @@ struct Draft {
   void refuse(Errc code, std::string text, std::string hint = {});
   proto::SourceOptions& sources();
   std::map<std::string, proto::SignalPolicy>& signals();
+  proto::EvaluationOptions& evaluation();
 };
 
 // The value fits the row's schema when a function here sees it.

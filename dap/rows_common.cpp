@@ -127,6 +127,29 @@ void apply_timeout(Draft& draft, const json& value) {
 json from_milliseconds(const json& value) { return value.get<double>() / 1000; }
 json to_milliseconds(const json& value) { return {{"timeoutMs", value.get<double>() * 1000}}; }
 
+void apply_evaluation(Draft& draft, const json& value) {
+  auto& options = draft.evaluation();
+  if (const auto limit = value.find("timeoutMs"); limit != value.end()) {
+    constexpr double longest = 3'600'000;
+    if (!limit->is_number() || limit->get<double>() < 1 || limit->get<double>() > longest)
+      return draft.refuse(Errc::bad_request, "evaluation.timeoutMs: from 1 ms to an hour");
+    options.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(limit->get<double>()));
+  }
+  if (const auto calls = value.find("allowCalls"); calls != value.end()) {
+    if (*calls == "never")
+      options.allow_calls = proto::CallsAllowed::never;
+    else if (*calls == "explicit")
+      options.allow_calls = proto::CallsAllowed::explicitly;
+    else if (*calls == "always")
+      options.allow_calls = proto::CallsAllowed::always;
+    else
+      return draft.refuse(Errc::bad_request, R"(evaluation.allowCalls: one of "never", "explicit", "always")");
+  }
+  for (const char* key : {"maxChildren", "maxStringLength"})
+    if (value.contains(key))
+      draft.warn(fmt::format("'evaluation.{}' is not available in this version and has no effect", key));
+}
+
 // ---- what is shown
 
 void apply_presentation(Draft& draft, const json& value) {
@@ -370,7 +393,7 @@ std::vector<Row> common_rows() {
        object,
        "{}",
        "Limits of evaluation: timeoutMs, allowCalls, maxChildren, maxStringLength.",
-       nullptr,
+       apply_evaluation,
        {{"evaluationTimeout", R"({"type":"number"})", to_milliseconds},
         {"maxStringLen", R"({"type":"integer"})", as_field<max_string_key>},
         {"maxArrayValues", R"({"type":"integer"})", as_field<max_children_key>}}},

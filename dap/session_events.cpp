@@ -93,4 +93,9 @@ void Session::on(const proto::OutputEvent& event) {
   send_event(body);
 }
 
+void Session::on(const proto::InvalidatedEvent& event) {
+  if (!client().supports_invalidated_event) return;
+  send_event(spec::InvalidatedBody{.areas = {event.threads ? "all" : "variables"}});
+}
+
 }  // namespace trapline::dap

@@ -58,6 +58,13 @@ struct SourceOptions {
   std::vector<std::string> visualizers;  // natvis files and folders of them, besides those in the box
 };
 
+// Functions of the debuggee that an expression calls: `explicitly`, in the console and in watches; never in a hover.
+enum class CallsAllowed : std::uint8_t { never, explicitly, always };
+struct EvaluationOptions {
+  CallsAllowed allow_calls = CallsAllowed::explicitly;
+  std::chrono::milliseconds timeout{1000};  // of one call
+};
+
 struct SignalPolicy {
   bool stop = true;
   bool pass = true;
@@ -82,6 +89,7 @@ struct LaunchSpec {
   std::string graceful_signal = "SIGTERM";
   std::map<std::string, SignalPolicy> signals;
   SourceOptions sources;
+  EvaluationOptions evaluation{};
   std::chrono::seconds timeout{30};
   // Set where the front end can open a terminal; unset: a pty serves every Console.
   std::function<void(TerminalRequest, Reply<void>)> open_terminal;
@@ -95,6 +103,7 @@ struct AttachSpec {
   bool stop_on_attach = false;
   std::map<std::string, SignalPolicy> signals;
   SourceOptions sources;
+  EvaluationOptions evaluation{};
   std::chrono::seconds timeout{30};
 };
 
@@ -194,6 +203,8 @@ struct Stop {
   Line line;
   std::string function;
   LoadAddr pc;
+  std::string returned{};  // what the function returned that this step came out of, as one line; empty: none
+  std::string returned_function{};
 };
 
 struct ExitStatus {
@@ -249,7 +260,15 @@ struct ValueFormat {
   std::string specifiers{};  // natvis' letters and gdb's of print/x: "x", "[10]s", "na"
 };
 
-enum class ValueKind : std::uint8_t { data, base_class, virtual_base, static_member, register_, error };
+enum class ValueKind : std::uint8_t {
+  data,
+  base_class,
+  virtual_base,
+  static_member,
+  register_,
+  error,
+  return_value,  // of the function that the last step came out of
+};
 
 struct ValueInfo {
   std::string name;
@@ -290,6 +309,7 @@ struct ExceptionInfo {
   std::string description;  // "Segmentation fault: address 0x0 is not mapped"
   std::string type_name;
   bool unhandled = true;
+  std::string what{};  // of a C++ exception: its text, or its value
 };
 
 struct Instruction {
@@ -356,8 +376,12 @@ struct OutputEvent {
   std::string file;  // of a log point
   Line line;
 };
+// What was read of this stop is not true any more: a called function changed memory, or threads ran for it.
+struct InvalidatedEvent {
+  bool threads = false;  // they may stand elsewhere; ids of frames and values are gone
+};
 using Event = std::variant<ProcessEvent, StoppedEvent, ContinuedEvent, ExitedEvent, DetachedEvent, ThreadEvent,
-                           ModuleEvent, BreakpointEvent, OutputEvent>;
+                           ModuleEvent, BreakpointEvent, OutputEvent, InvalidatedEvent>;
 using Listener = std::function<void(const Event&)>;
 
 // Dropping it ends the subscription.

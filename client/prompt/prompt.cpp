@@ -160,6 +160,8 @@ void Prompt::show_stop() {
     print(paint_.bold(fmt::format("\nThread {}: {}\n", stop->thread.value, stop->description)));
   }
   show_frame();
+  if (!stop->returned.empty())
+    print(fmt::format("Value returned by {} is {}\n", stop->returned_function, stop->returned));
   for (const auto& expression : displays)
     if (const auto shown = value(expression))
       print(fmt::format("{} = {}\n", expression, shown->value));

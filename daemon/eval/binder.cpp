@@ -160,8 +160,7 @@ Result<NodePtr> Binder::bind(const Syntax& syntax) {
     }
     case SyntaxKind::call:
       if (auto tree = intrinsic_call(syntax)) return std::move(*tree);
-      return fail(Errc::unsupported,
-                  fmt::format("`{}`: functions of the program are not called from an expression", written(syntax)));
+      return call(syntax);
   }
   return fail(Errc::internal, "a kind of expression without meaning");
 }

@@ -1,6 +1,8 @@
 #pragma once
 // Inside the room only: the binder's parts. binder.cpp: dispatch; binder_{literals,names,operators,casts}.cpp.
 #include "daemon/eval/binder.hpp"
+#include "daemon/eval/overload.hpp"
+#include "daemon/sym/methods.hpp"
 
 namespace trapline::eval {
 
@@ -70,6 +72,39 @@ class Binder {
   // Steps from `derived` to its base `base`; empty where it is none (or the same).
   std::vector<const sym::Member*> path_to_base(const sym::Type* derived, const sym::Type* base, int depth = 0) const;
 
+  // ---- binder_calls.cpp
+  struct Candidate;
+  Result<NodePtr> call(const Syntax& syntax);
+  Result<NodePtr> call_value(NodePtr callee, std::vector<NodePtr> arguments, const Syntax& syntax);
+  Result<NodePtr> call_member(const Syntax& callee, std::vector<NodePtr> arguments, const Syntax& syntax);
+  std::optional<Result<NodePtr>> call_own_member(const Syntax& callee, std::vector<NodePtr>& arguments,
+                                                 const Syntax& syntax);
+  std::optional<Result<NodePtr>> call_static_member(const Syntax& callee, std::vector<NodePtr>& arguments,
+                                                    const Syntax& syntax);
+  std::optional<Result<NodePtr>> call_operator(std::string_view op, std::vector<NodePtr>& operands,
+                                               const Syntax& syntax);
+  Result<std::vector<NodePtr>> bound_arguments(const Syntax& syntax);
+  Candidate candidate_of(const sym::Symbol& symbol) const;
+  void methods_named(const sym::Type* record, const std::string& name, std::vector<const sym::Member*>& path,
+                     std::vector<Candidate>& out, int depth) const;
+  void functions_named(const sym::QualifiedName& name, const std::vector<NodePtr>& arguments,
+                       std::vector<Candidate>& out) const;
+  std::optional<std::vector<Conversion>> conversions(const Candidate& candidate, const Node* object,
+                                                     const std::vector<NodePtr>& arguments) const;
+  std::unexpected<Error> none_fits(const std::string& name, const std::vector<Candidate>& all,
+                                   const std::vector<NodePtr>& arguments, const Syntax& syntax) const;
+  Result<NodePtr> resolved_call(const std::string& name, const std::vector<Candidate>& all, NodePtr object,
+                                std::vector<NodePtr> arguments, bool direct, const Syntax& syntax);
+  Result<NodePtr> code_of(const Candidate& chosen, const Syntax& syntax) const;
+  Result<NodePtr> call_of(const Candidate& chosen, NodePtr object, std::vector<NodePtr> arguments, bool direct,
+                          const Syntax& syntax);
+  NodePtr address_for_call(NodePtr value, const Syntax& syntax) const;
+  Result<NodePtr> argument_for(NodePtr argument, const sym::Type* parameter, const Syntax& syntax);
+  NodePtr text_object(NodePtr literal, const sym::Type* record, const Syntax& syntax) const;
+  Result<NodePtr> promoted_argument(NodePtr argument, const Syntax& syntax);
+  Result<NodePtr> finish_call(NodePtr node, const sym::Type* function, std::vector<NodePtr> arguments,
+                              const Syntax& syntax);
+
   NodePtr make(NodeKind kind, const sym::Type* type, const Syntax& syntax) const;
   NodePtr make(NodeKind kind, const sym::Type* type, const Syntax& syntax, NodePtr kid) const;
   NodePtr make(NodeKind kind, const sym::Type* type, const Syntax& syntax, NodePtr a, NodePtr b) const;
@@ -95,5 +130,7 @@ bool is_array(const sym::Type* type);
 bool is_scalar(const sym::Type* type);  // usable where a truth value is wanted
 bool is_unknown(const sym::Type* type);
 bool is_null_constant(const Node& node);
+// Classes, and enumerations that have no operators of their own.
+bool may_have_operators(const sym::Type* type);
 
 }  // namespace trapline::eval

@@ -79,7 +79,12 @@ std::optional<Result<NodePtr>> Binder::intrinsic_call(const Syntax& syntax) {
 Result<NodePtr> Binder::arrow(NodePtr object, const Syntax& syntax) {
   for (int hops = 0; hops < 16 && is_record(object->type); ++hops) {
     auto inner = intrinsic(object, "operator->", {}, syntax);
-    if (!inner) return object;
+    if (!inner) {
+      std::vector<NodePtr> operands;
+      operands.push_back(std::move(object));
+      inner = call_operator("->", operands, syntax);
+      if (!inner) return std::move(operands[0]);
+    }
     if (!*inner) return std::unexpected(inner->error());
     object = follow(**std::move(inner), syntax);
   }

@@ -48,7 +48,7 @@ std::unexpected<Error> Binder::no_operator(Op op, const Node& a, const Node* b, 
   if (b != nullptr) types += " and `" + b->type->name() + "`";
   std::string message = fmt::format("`{}`: there is no `{}` for {}", written(syntax), text_of(op), types);
   if (is_record(a.type) || (b != nullptr && is_record(b->type)))
-    return fail_hint(Errc::unsupported, message + " without calling the program's own operator",
+    return fail_hint(Errc::unsupported, message + ", and the program has no such function that fits",
                      "compare or compute with members instead");
   if (is_complex(a.type) || (b != nullptr && is_complex(b->type)))
     return fail_hint(Errc::unsupported, std::move(message), "use __real__ and __imag__");
@@ -73,6 +73,12 @@ Result<NodePtr> Binder::unary(const Syntax& syntax) {
   TL_TRY(NodePtr operand, bind_value(*syntax.kids[0]));
   if (syntax.op == Op::logical_not) {
     TL_TRY(operand, truth_value(std::move(operand), syntax));
+  }
+  if (is_record(operand->type)) {
+    std::vector<NodePtr> operands;
+    operands.push_back(std::move(operand));
+    if (auto called = call_operator(text_of(syntax.op), operands, syntax)) return std::move(*called);
+    operand = std::move(operands[0]);
   }
   const Type* type = operand->type;
   if (syntax.op == Op::logical_not) {
@@ -106,8 +112,12 @@ Result<NodePtr> Binder::dereference_of(NodePtr pointer, const Syntax& syntax) {
         if (!*target) return std::move(*target);
         return follow(**std::move(target), syntax);
       }
+      std::vector<NodePtr> operands;
+      const std::string text = pointer->text;
+      operands.push_back(std::move(pointer));
+      if (auto target = call_operator("*", operands, syntax)) return std::move(*target);
       return fail_hint(Errc::unsupported,
-                       fmt::format("`{}`: operator* of {} is not called from here", pointer->text, type->name()),
+                       fmt::format("`{}`: {} has no operator* that could be called", text, type->name()),
                        "use the member that holds the pointer");
     }
     return bad(syntax, fmt::format("`{}` is no pointer", pointer->type->name()));
@@ -159,6 +169,14 @@ Result<NodePtr> Binder::binary(const Syntax& syntax) {
     auto node = make(NodeKind::logical, truth_type(), syntax, std::move(a), std::move(b));
     node->op = op;
     return node;
+  }
+  if (may_have_operators(a->type) || may_have_operators(b->type)) {
+    std::vector<NodePtr> operands;
+    operands.push_back(std::move(a));
+    operands.push_back(std::move(b));
+    if (auto called = call_operator(text_of(op), operands, syntax)) return std::move(*called);
+    a = std::move(operands[0]);
+    b = std::move(operands[1]);
   }
   const bool equality = op == Op::equal || op == Op::not_equal;
   if (equality && (a->kind == NodeKind::string || b->kind == NodeKind::string)) {
@@ -266,6 +284,14 @@ Result<NodePtr> Binder::index(const Syntax& syntax) {
       if (!*element) return std::move(*element);
       return follow(**std::move(element), syntax);
     }
+  if (is_record(base->type)) {
+    std::vector<NodePtr> operands;
+    operands.push_back(std::move(base));
+    TL_TRY(NodePtr argument, bind(*syntax.kids[1]));
+    operands.push_back(std::move(argument));
+    if (auto called = call_operator("[]", operands, syntax)) return std::move(*called);
+    base = std::move(operands[0]);
+  }
   TL_TRY(NodePtr at, bind_value(*syntax.kids[1]));
   if (is_integral(base->type) && (is_array(at->type) || is_pointer(at->type))) {
     TL_TRY(at, bind(*syntax.kids[1]));
@@ -283,9 +309,10 @@ Result<NodePtr> Binder::index(const Syntax& syntax) {
     return follow(std::move(node), syntax);
   }
   if (is_record(base->type))
-    return fail_hint(Errc::unsupported,
-                     fmt::format("`{}`: operator[] of {} is not called from here", written(syntax), base->type->name()),
-                     "index the member that holds the elements");
+    return fail_hint(
+        Errc::unsupported,
+        fmt::format("`{}`: {} has no operator[] for this that could be called", written(syntax), base->type->name()),
+        "index the member that holds the elements");
   if (base->type->strip()->kind() != TypeKind::pointer)
     return bad(syntax, fmt::format("`{}` cannot be indexed", base->type->name()));
   TL_TRY(NodePtr pointer, pointer_binary(Op::add, std::move(base), std::move(at), syntax));
@@ -514,10 +541,7 @@ Result<NodePtr> Binder::member_pointer(const Syntax& syntax) {
     TL_TRY(object, dereference_of(decayed(std::move(object), syntax), syntax));
   }
   const Type* type = pointer->type->strip();
-  if (type->kind() == TypeKind::function_member_pointer)
-    return fail(Errc::unsupported,
-                fmt::format("`{}`: functions of the program are not called from an expression", written(syntax)));
-  if (type->kind() != TypeKind::data_member_pointer)
+  if (type->kind() != TypeKind::data_member_pointer && type->kind() != TypeKind::function_member_pointer)
     return bad(*syntax.kids[1], fmt::format("`{}` is no pointer to member", pointer->type->name()));
   if (!is_record(object->type)) return bad(*syntax.kids[0], fmt::format("{} has no members", object->type->name()));
   if (!same_type(complete(object->type), complete(type->containing_record()))) {

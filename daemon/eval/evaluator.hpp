@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/arch/call_frame.hpp"
 #include "daemon/arch/registers.hpp"
 #include "daemon/eval/value.hpp"
 #include "daemon/image/modules.hpp"
@@ -30,7 +31,10 @@ struct FrameView {
   const image::Modules* modules = nullptr;      // never null
   // Writes registers of the innermost frame; unset: registers are read-only.
   std::function<Result<void>(const arch::RegisterFile&)> write_registers;
-  std::uint64_t thread_pointer = 0;   // fs base, for TLS
+  std::uint64_t thread_pointer = 0;  // fs base, for TLS
+  // Calls a function of the debuggee on the frame's thread; unset: none is called, `no_call` says what to do instead.
+  std::function<Result<arch::CallReturn>(const arch::CallFrame&)> call{};
+  std::string no_call{};
   Visualizer* visualizers = nullptr;  // nullptr: every value is shown as its members
 };
 

@@ -122,6 +122,9 @@ Result<Value> Interpreter::dispatch(const Node& node) {
     }
     case NodeKind::member_pointer: return member_pointer(node);
     case NodeKind::complex_part: return complex_part(node);
+    case NodeKind::call: return call(node);
+    case NodeKind::text_object:
+    case NodeKind::temporary: return fail(Errc::internal, "a temporary outside of a call");
     case NodeKind::subject:
       if (around_.subject == nullptr) return fail(Errc::internal, "there is no object here");
       return *around_.subject;

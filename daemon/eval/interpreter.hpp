@@ -4,6 +4,7 @@
 #include "daemon/eval/evaluator.hpp"
 #include "daemon/eval/expression.hpp"
 #include "daemon/eval/number.hpp"
+#include "daemon/eval/psabi.hpp"
 
 namespace trapline::eval {
 
@@ -47,6 +48,14 @@ class Interpreter {
   Result<Value> complex_part(const Node& node);
   Result<Value> inlined(const Node& node);
   Result<Value> slot(const Node& node);
+  struct Callee {
+    LoadAddr function;
+    std::optional<std::uint64_t> self;
+  };
+  Result<Value> call(const Node& node);
+  Result<Callee> callee_of(const Node& node);
+  Result<Callee> member_function(const Node& node);
+  Result<CallArgument> call_argument(const Node& node);
   Result<Value> store_to(const Node& place, const Value& target, std::span<const std::byte> bytes);
   Result<Value> implicit_target(const Part& pointer, const sym::Type* type);
 

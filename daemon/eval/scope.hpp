@@ -9,6 +9,7 @@
 
 #include "daemon/eval/parser.hpp"
 #include "daemon/image/modules.hpp"
+#include "daemon/sym/methods.hpp"
 #include "daemon/sym/type.hpp"
 #include "daemon/sym/variable.hpp"
 
@@ -42,6 +43,7 @@ class Scope : public NameOracle {
   virtual std::vector<std::string> similar(std::string_view name) const = 0;
   virtual std::optional<ElfObject> elf_object(std::string_view name) const = 0;
   virtual std::optional<sym::Symbol> static_member(const sym::Type* record, const sym::Member& member) const = 0;
+  virtual bool by_reference(const sym::Type* record) const { return sym::passed_by_reference(record, {}); }
   virtual std::string place() const = 0;  // "in main", for errors
 
   bool is_type(const sym::QualifiedName& name) const override;

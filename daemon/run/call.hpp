@@ -1,10 +1,13 @@
 #pragma once
 // A function of the debuggee, called by one of its stopped threads because the user asked for it.
 //
-// The thread calls on its own stack, below its red zone. It comes back to an address on that stack: no code is changed
-// for it, nothing there can be executed (a stack that is executable has an int3 there), and no unwinder finds a frame
-// behind it, so that an exception which nobody in the called function catches ends there (std::terminate, where the
-// call is given up) and never in the program's own frames. Source: Itanium C++ ABI, "Level I: Base ABI", 1.3.
+// The thread calls on its own stack, below its red zone. It comes back to a place behind which no unwinder finds a
+// frame, so that an exception which nobody in the called function catches ends there (std::terminate, where the call is
+// given up) and never in the program's own frames. Source: Itanium C++ ABI, "Level I: Base ABI", 1.3. Mostly that is a
+// `ret` in the program's .fini, with a trap of ours on it: if we die before the function returns, that `ret` leads to
+// rt_sigreturn, and the thread goes on where it was. Where there is no such, or with arguments on the stack, it is an
+// address on the stack itself: nothing there can be executed (a stack that is executable has an int3 there), and the
+// thread is lost with us.
 //
 // Afterwards everything of the thread is as it was: registers with orig_rax (an interrupted system call restarts as it
 // would have), vector state, signal mask, the critical section of restartable sequences, the signal that it had to

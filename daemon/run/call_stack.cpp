@@ -26,7 +26,8 @@ bool is_plain_stack(const os::Mapping& map, const arch::GeneralRegisters& regist
 }  // namespace
 
 Result<CallPlaces> call_places(const arch::CallFrame& frame, const arch::GeneralRegisters& registers,
-                               std::span<const os::Mapping> maps, std::span<const LiveMemory::Kept> kept) {
+                               std::span<const os::Mapping> maps, std::span<const LiveMemory::Kept> kept,
+                               const std::optional<QuietReturn>& quiet) {
   const LoadAddr top{registers.rsp};
   const auto map = std::ranges::find_if(maps, [&](const auto& each) { return each.range.contains(top); });
   if (map == maps.end() || !map->writable)
@@ -36,9 +37,17 @@ Result<CallPlaces> call_places(const arch::CallFrame& frame, const arch::General
     if (map->range.contains(objects.at) && objects.at < top) low = std::min(low, objects.at.value);
   CallPlaces places;
   places.objects = LoadAddr{down(low - frame.objects.size(), arch::object_alignment)};
-  places.trap = places.objects - ByteCount{trap_size};
-  places.arguments =
-      LoadAddr{down(places.trap.value - frame.stack.size(), std::max<std::uint64_t>(frame.stack_alignment, 16))};
+  if (quiet && frame.stack.empty()) {
+    auto way = way_back_below(places.objects, registers, quiet->mask, {quiet->xstate.begin(), quiet->xstate.end()},
+                              quiet->way);
+    places.trap = quiet->instruction;
+    places.arguments = way.at;
+    places.way_back = std::move(way.bytes);
+  } else {
+    places.trap = places.objects - ByteCount{trap_size};
+    places.arguments =
+        LoadAddr{down(places.trap.value - frame.stack.size(), std::max<std::uint64_t>(frame.stack_alignment, 16))};
+  }
   places.entry_stack = places.arguments - ByteCount{8};
   const auto room = places.entry_stack.value - std::min(places.entry_stack.value, map->range.begin.value);
   if (room < least_room && map->path != "[stack]")
@@ -50,12 +59,14 @@ Result<CallPlaces> call_places(const arch::CallFrame& frame, const arch::General
 }
 
 CallBytes call_bytes(const arch::CallFrame& frame, const CallPlaces& places) {
-  CallBytes bytes{.below = std::vector<std::byte>((places.trap - places.entry_stack).value + trap_size),
-                  .objects = frame.objects,
-                  .integers = frame.integers};
+  CallBytes bytes{.below = std::vector<std::byte>(8), .objects = frame.objects, .integers = frame.integers};
   std::memcpy(bytes.below.data(), &places.trap.value, 8);
-  std::ranges::copy(frame.stack, bytes.below.begin() + 8);
-  std::fill(bytes.below.end() - trap_size, bytes.below.end(), std::byte{0xCC});
+  if (!places.way_back.empty()) {
+    bytes.below.insert(bytes.below.end(), places.way_back.begin(), places.way_back.end());
+  } else {
+    bytes.below.insert(bytes.below.end(), frame.stack.begin(), frame.stack.end());
+    bytes.below.resize((places.trap - places.entry_stack).value + trap_size, std::byte{0xCC});
+  }
   for (const auto& pointer : frame.pointers) {
     const std::uint64_t value = places.objects.value + pointer.object;
     switch (pointer.in) {

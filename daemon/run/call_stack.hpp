@@ -1,31 +1,46 @@
 #pragma once
 // Inside the room only: how a call lies on the calling thread's stack, and what the stack was.
+#include <array>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "daemon/arch/call_frame.hpp"
 #include "daemon/arch/registers.hpp"
 #include "daemon/os/proc.hpp"
 #include "daemon/run/live_memory.hpp"
+#include "daemon/run/safe_call.hpp"
 #include "proto/words/result.hpp"
 
 namespace trapline::run {
 
-// From high to low addresses: the red zone (untouched), what earlier calls keep, the call's objects, the trap that it
-// returns to, its arguments, its return address.
+// Where a call returns to that survives us: a `ret` of the program which no unwinder knows (in .fini), and then, if
+// nobody stopped the thread there, rt_sigreturn, which makes it what it was (safe_call.hpp).
+struct QuietReturn {
+  LoadAddr instruction;
+  WayBack way;
+  std::uint64_t mask = 0;
+  std::span<const std::byte> xstate;
+};
+
+// From high to low addresses: the red zone (untouched), what earlier calls keep, the call's objects, then either the
+// way back of a quiet return or a trap and the arguments on the stack, and the return address.
 struct CallPlaces {
   LoadAddr objects;
-  LoadAddr trap;         // 16 bytes that no unwinder knows
-  LoadAddr arguments;    // the stack pointer after the return
-  LoadAddr entry_stack;  // the stack pointer at the function's first instruction
-  LoadRange saved;       // what is put back afterwards
+  LoadAddr trap;  // the return address: of a quiet return its instruction, else 16 bytes that no unwinder knows
+  std::vector<std::byte> way_back;  // at `arguments`; empty: a trap
+  LoadAddr arguments;               // the stack pointer after the return
+  LoadAddr entry_stack;             // the stack pointer at the function's first instruction
+  LoadRange saved;                  // what is put back afterwards
 };
 // Errors: bad_address (no stack there), too_large (too little of it left).
 Result<CallPlaces> call_places(const arch::CallFrame& frame, const arch::GeneralRegisters& registers,
-                               std::span<const os::Mapping> maps, std::span<const LiveMemory::Kept> kept);
-// What stands in [entry_stack, trap + 16) and in the objects, every pointer filled in.
+                               std::span<const os::Mapping> maps, std::span<const LiveMemory::Kept> kept,
+                               const std::optional<QuietReturn>& quiet);
+// What stands on the stack, every pointer filled in.
 struct CallBytes {
-  std::vector<std::byte> below;    // from entry_stack to the trap's end
+  std::vector<std::byte> below;    // from entry_stack on
   std::vector<std::byte> objects;  // at places.objects
   std::array<std::uint64_t, arch::integer_arguments> integers{};
 };

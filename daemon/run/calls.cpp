@@ -13,6 +13,7 @@
 #include "daemon/run/call_stack.hpp"
 #include "daemon/run/machine.hpp"
 #include "daemon/run/patience.hpp"
+#include "daemon/stack/code_map.hpp"
 #include "daemon/util/log.hpp"
 
 namespace trapline::run {
@@ -20,6 +21,7 @@ namespace {
 
 constexpr trap::Owner terminate_owner{trap::OwnerKind::internal, 0xca110001};
 constexpr trap::Owner throw_owner{trap::OwnerKind::internal, 0xca110002};
+constexpr trap::Owner return_owner{trap::OwnerKind::internal, 0xca110003};
 constexpr std::chrono::seconds way_out{2};
 constexpr std::chrono::milliseconds dying{200};
 constexpr std::size_t page = 4096;
@@ -80,6 +82,8 @@ bool Inferior::Impl::back_from_call(Thread& thread, const siginfo_t& info) {
 void Inferior::Impl::hit_in_call(Thread& thread, LoadAddr site) {
   const auto tid = thread.tid;
   const bool mine = tid == calling_->tid;
+  if (mine && site == calling_->trap && thread.registers->rsp == calling_->stack_after.value)
+    return end_of_call(CallEnd::returned);
   std::vector<trap::Owner> internal;
   bool terminates = false, concerns_user = false;
   for (const auto& owner : sites_.find(site)->owners) {
@@ -89,6 +93,8 @@ void Inferior::Impl::hit_in_call(Thread& thread, LoadAddr site) {
       if (!mine) continue;
       calling_->report.object = LoadAddr{thread.registers->rdi};
       calling_->report.type_info = LoadAddr{thread.registers->rsi};
+    } else if (owner == return_owner) {
+      continue;
     } else if (owner.kind == trap::OwnerKind::internal) {
       internal.push_back(owner);
     } else {
@@ -125,6 +131,26 @@ void Inferior::Impl::signal_in_call(Thread& thread, const siginfo_t& info) {
 
 // ---- the way there -------------------------------------------------------------------------------------------------
 
+// The `ret` that ends the program's .fini, if the C library has what is wanted behind it.
+std::optional<LoadAddr> Inferior::Impl::quiet_return(std::span<const os::Mapping> maps) {
+  if (!std::exchange(way_back_looked_for_, true)) way_back_ = find_way_back(maps, memory_);
+  if (!way_back_) return std::nullopt;
+  if (quiet_return_) return *quiet_return_;
+  quiet_return_.emplace();
+  const auto modules = modules_.all();
+  if (modules.empty()) return std::nullopt;
+  const auto fini = modules.front()->symbols->section(".fini");
+  if (!fini || fini->end - fini->begin < 2) return std::nullopt;
+  const LoadAddr at{fini->end - 1 + modules.front()->bias};
+  constexpr std::byte ret{0xC3};
+  std::byte there{};
+  stack::CodeMap code(memory_, modules_);
+  if (!memory_.read(at, std::span(&there, 1)) || there != ret ||
+      code.at(at, stack::PcKind::return_address).source == stack::RowSource::cfi)
+    return std::nullopt;
+  return *quiet_return_ = at;
+}
+
 Result<void> Inferior::Impl::before_call(Thread& thread, const CallOrder& order, BeforeCall& before) {
   if (thread.kind == StopKind::event || thread.in_vfork)
     return fail_hint(Errc::wrong_state,
@@ -151,7 +177,10 @@ Result<void> Inferior::Impl::before_call(Thread& thread, const CallOrder& order,
       before.sequence = 0;
   }
   TL_TRY(const auto maps, os::mappings(Pid{thread.tid.value}));
-  TL_TRY(before.places, call_places(order.frame, before.registers, maps, memory_.kept()));
+  std::optional<QuietReturn> quiet;
+  if (const auto at = quiet_return(maps))
+    quiet = {.instruction = *at, .way = *way_back_, .mask = before.mask, .xstate = before.xstate};
+  TL_TRY(before.places, call_places(order.frame, before.registers, maps, memory_.kept(), quiet));
   before.stack.resize(before.places.saved.size().value);
   return memory_.read_raw(before.places.saved.begin, before.stack);
 }
@@ -238,6 +267,7 @@ bool Inferior::Impl::walk_to_trap(Thread& thread, const BeforeCall& before) {
       waiter_.put_back(**event);
       return false;
     }
+    moved_.reset();
     if (*event && std::holds_alternative<os::SignalStop>((*event)->what)) return true;
     if (*event && !os::resume(tracer_, tid, 0)) return false;
     if (!*event && !patience.pause()) return false;
@@ -336,6 +366,8 @@ Result<CallReport> Inferior::Impl::call(const CallOrder& order) {
   TL_TRY_VOID(before_call(*thread, order, before));
   for (const auto at : order.terminate) static_cast<void>(add_site(at, terminate_owner));
   for (const auto at : order.throwing) static_cast<void>(add_site(at, throw_owner));
+  const bool quiet = !before.places.way_back.empty();
+  if (quiet) TL_TRY_VOID(add_site(before.places.trap, return_owner));
   calling_ = Calling{.tid = tid,
                      .trap = before.places.trap,
                      .stack_after = before.places.arguments,
@@ -350,6 +382,7 @@ Result<CallReport> Inferior::Impl::call(const CallOrder& order) {
   auto report = leave_call(before, entered.has_value());
   for (const auto at : order.terminate) static_cast<void>(drop_site(at, terminate_owner));
   for (const auto at : order.throwing) static_cast<void>(drop_site(at, throw_owner));
+  if (quiet) static_cast<void>(drop_site(before.places.trap, return_owner));
   pumping_ = pumping;
   if (!entered) return std::unexpected(entered.error());
   return report;

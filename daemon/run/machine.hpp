@@ -169,6 +169,7 @@ struct Inferior::Impl final : StepHost {
   Result<CallReport> call(const CallOrder& order);
   Result<void> before_call(Thread& thread, const CallOrder& order, BeforeCall& before);
   Result<void> enter_call(Thread& thread, const CallOrder& order, const BeforeCall& before);
+  std::optional<LoadAddr> quiet_return(std::span<const os::Mapping> maps);
   void run_call(const CallOrder& order);
   CallReport leave_call(const BeforeCall& before, bool entered);
   Result<void> after_call(Thread& thread, const BeforeCall& before, CallReport& report);
@@ -214,6 +215,7 @@ struct Inferior::Impl final : StepHost {
   std::optional<LoadAddr> syscall_instruction_;
   std::optional<WayBack> way_back_;
   bool way_back_looked_for_ = false;
+  std::optional<std::optional<LoadAddr>> quiet_return_;  // looked for; found
   bool slots_refused_ = false;
   Pins pins_;
   Stepper stepper_;

@@ -153,21 +153,28 @@ std::optional<WayBack> find_way_back(std::span<const os::Mapping> maps, const Li
   return WayBack{.call = *call, .sigreturn = *sigreturn};
 }
 
+// The frame, and above it, at 64 bytes' alignment, the vector state.
+WayBackFrame way_back_below(LoadAddr top, const arch::GeneralRegisters& registers, std::uint64_t mask,
+                            std::vector<std::byte> xstate, const WayBack& way) {
+  const auto vector = as_in_frame(std::move(xstate));
+  const LoadAddr fpstate{(top.value - vector.size()) & ~std::uint64_t{63}};
+  const LoadAddr at{(fpstate.value - sizeof(SignalFrame)) & ~std::uint64_t{15}};
+  const auto frame = frame_of(registers, mask, way, fpstate);
+  std::vector<std::byte> bytes((fpstate - at).value);
+  std::memcpy(bytes.data(), &frame, sizeof frame);
+  bytes.insert(bytes.end(), vector.begin(), vector.end());
+  return {at, std::move(bytes)};
+}
+
 Result<Borrowed> set_out(const os::OnTracer& tracer, Tid tid, LiveMemory& memory, const WayBack& way,
                          std::int64_t number, std::span<const std::uint64_t, 6> arguments) {
   Borrowed borrowed;
   TL_TRY(borrowed.registers, os::general_registers(tracer, tid));
   TL_TRY(borrowed.mask, os::signal_mask(tracer, tid));
   TL_TRY(auto xstate, os::xstate(tracer, tid));
-  const auto vector = as_in_frame(std::move(xstate));
-
-  // The frame, and above it, at 64 bytes' alignment, the vector state; all of it below the red zone.
-  const LoadAddr fpstate{(borrowed.registers.rsp - red_zone - scratch_size - vector.size()) & ~std::uint64_t{63}};
-  borrowed.frame = LoadAddr{(fpstate.value - sizeof(SignalFrame)) & ~std::uint64_t{15}};
-  const auto frame = frame_of(borrowed.registers, borrowed.mask, way, fpstate);
-  std::vector<std::byte> bytes((fpstate - borrowed.frame).value);
-  std::memcpy(bytes.data(), &frame, sizeof frame);
-  bytes.insert(bytes.end(), vector.begin(), vector.end());
+  const LoadAddr top{borrowed.registers.rsp - red_zone - scratch_size};
+  const auto [at, bytes] = way_back_below(top, borrowed.registers, borrowed.mask, std::move(xstate), way);
+  borrowed.frame = at;
   borrowed.under_frame.resize(bytes.size());
   TL_TRY_VOID(memory.read_raw(borrowed.frame, borrowed.under_frame));
   TL_TRY_VOID(memory.write_raw(borrowed.frame, bytes));

@@ -32,6 +32,15 @@ struct WayBack {
 // nullopt: a program that has no such code (no C library).
 std::optional<WayBack> find_way_back(std::span<const os::Mapping> maps, const LiveMemory& memory);
 
+// A stack at whose lowest word (16 byte aligned) a `ret` makes the thread what it is described to be.
+struct WayBackFrame {
+  LoadAddr at;
+  std::vector<std::byte> bytes;
+};
+// The highest such below `top`. `xstate`: as the regset has it.
+WayBackFrame way_back_below(LoadAddr top, const arch::GeneralRegisters& registers, std::uint64_t mask,
+                            std::vector<std::byte> xstate, const WayBack& way);
+
 // Bytes right below the red zone of a borrowed thread's stack that the chain leaves alone: for what a call is to write.
 inline constexpr std::uint64_t scratch_size = 64;
 

@@ -70,9 +70,10 @@ Result<void> Session::require_stopped() const {
   return {};
 }
 
-void Session::apply_options(const proto::SourceOptions& options,
+void Session::apply_options(const proto::SourceOptions& options, const proto::EvaluationOptions& evaluation,
                             const std::map<std::string, proto::SignalPolicy>& signals) {
   options_ = options;
+  evaluation_ = evaluation;
   sources_ = SourceMap(options);
   signals_ = SignalPolicies(signals);
   // Relative paths are the workspace's where there is one, else of the folder that the program was launched from.
@@ -127,7 +128,7 @@ void Session::launch_here(proto::LaunchSpec spec, Reply<proto::ProcessInfo> repl
     error_reader = util::Fd(ends[0]);
     plan.stderr_pipe = util::Fd(ends[1]);
   }
-  apply_options(spec.sources, spec.signals);
+  apply_options(spec.sources, spec.evaluation, spec.signals);
   modules_ = std::make_unique<image::Modules>(search_options(spec.sources, {}));
   auto inferior = run::Inferior::launch(
       environment_.tracer.token(), {.plan = std::move(plan), .program = resolved->program, .timeout = spec.timeout},
@@ -183,7 +184,7 @@ void Session::launch_in_terminal(proto::LaunchSpec spec, Reply<proto::ProcessInf
   gate_ = *gate;
   auto request = terminal_request(spec, *resolved);
   if (!request) return reply(std::unexpected(request.error()));
-  apply_options(spec.sources, spec.signals);
+  apply_options(spec.sources, spec.evaluation, spec.signals);
   no_debug_ = spec.no_debug;
   give_up_ = [gate = std::weak_ptr(gate_)](const Error& why) {
     if (const auto waiting = gate.lock()) waiting->cancel(why);
@@ -259,7 +260,7 @@ void Session::try_attach_by_name(std::shared_ptr<proto::AttachSpec> spec, std::c
 
 void Session::attach_pid(const proto::AttachSpec& spec, Pid pid, Reply<proto::ProcessInfo> reply) {
   if (auto allowed = os::check_attachable(pid); !allowed) return reply(std::unexpected(allowed.error()));
-  apply_options(spec.sources, spec.signals);
+  apply_options(spec.sources, spec.evaluation, spec.signals);
   // The target's own mount namespace: a process in a container names files that this one does not have.
   modules_ = std::make_unique<image::Modules>(search_options(spec.sources, fmt::format("/proc/{}/root", pid.value)));
   auto inferior = run::Inferior::attach(environment_.tracer.token(), pid, *modules_, environment_.journal_dir, *this);
@@ -331,6 +332,7 @@ Result<void> Session::start() {
 
 void Session::went_on(std::optional<Tid> only) {
   views_->drop();
+  returned_.reset();
   stop_.reset();
   stop_on_start_ = false;
   const bool was_held = state_ == proto::RunState::held;

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <utility>
 
+#include "daemon/eval/exceptions.hpp"
 #include "daemon/os/proc.hpp"
 #include "daemon/session/session_impl.hpp"
 #include "daemon/trap/displaced.hpp"
@@ -62,6 +64,7 @@ Result<void> Session::step(const proto::StepSpec& step) {
       .single_thread = step.single_thread,
       .inline_depth = static_cast<std::uint32_t>(views_->hidden(step.thread)),
       .skip = [this](LoadAddr pc) { return step_skips(pc); }};
+  if (step.unit == proto::StepUnit::line || step.kind == proto::StepKind::out) remember_return(step);
   went_on(step.single_thread ? std::optional(step.thread) : std::nullopt);
   return inferior_->step(order);
 }
@@ -160,8 +163,15 @@ Result<proto::ExceptionInfo> Session::exception_info(Tid thread) {
   if (!stop_ || stop_->reason != proto::StopReason::signal || stop_->thread != thread)
     return fail(Errc::not_available,
                 fmt::format("thread {} was not stopped by a signal or an exception", thread.value));
-  return proto::ExceptionInfo{
-      .id = signal_name(stop_->signal), .description = stop_->text, .type_name = {}, .unhandled = true};
+  proto::ExceptionInfo info{.id = signal_name(stop_->signal), .description = stop_->text, .type_name = {}};
+  if (stop_->signal != SIGABRT) return info;
+  TL_TRY(auto* frames, views_->stack(thread));
+  if (const auto thrown = eval::uncaught(*frames, inferior_->memory(), *modules_)) {
+    info.type_name = thrown->type;
+    info.what = thrown->what.value_or("");
+    info.description = fmt::format("{}; nobody caught {}", info.description, thrown->text());
+  }
+  return info;
 }
 
 Result<std::vector<std::byte>> Session::read_memory(LoadAddr at, ByteCount size) {

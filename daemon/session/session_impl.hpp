@@ -113,7 +113,8 @@ class Session final : public proto::Control, private run::Observer {
   void hold_at(proto::StopReason reason, Tid thread);
   void end_debuggee();
   void tell_complaints();
-  void apply_options(const proto::SourceOptions& options, const std::map<std::string, proto::SignalPolicy>& signals);
+  void apply_options(const proto::SourceOptions& options, const proto::EvaluationOptions& evaluation,
+                     const std::map<std::string, proto::SignalPolicy>& signals);
   void relaunch(Reply<proto::ProcessInfo> reply);
   void stop_at_main();
   void went_on(std::optional<Tid> only);
@@ -128,6 +129,21 @@ class Session final : public proto::Control, private run::Observer {
   void report_condition_error(Breakpoint& breakpoint, const Error& error);
   void write_log(Breakpoint& breakpoint, const eval::FrameView& view, LoadAddr pc);
   proto::ModuleInfo describe(const image::MappedModule& module) const;
+
+  // calls
+  bool calls_allowed(proto::EvaluateContext context) const;
+  void allow_calls(eval::FrameView& view, FramePlace place, proto::EvaluateContext context);
+  Result<arch::CallReturn> call(Tid thread, const arch::CallFrame& frame, bool alone);
+  Error call_error(const run::CallReport& report, Tid thread);
+  std::string code_place(LoadAddr pc) const;
+  void run_on_after_exec();
+  void show_another_thread();
+  void settle_calls(proto::EvaluateContext context);
+  void remember_return(const proto::StepSpec& step);
+  void take_return(proto::Stop& stop);
+  bool returned_to(FramePlace frame) const {
+    return returned_ && returned_->thread == frame.thread && frame.level == 0;
+  }
 
   // looking
   proto::Stop describe_stop(const run::StopReport& report);
@@ -164,6 +180,24 @@ class Session final : public proto::Control, private run::Observer {
   std::optional<proto::LaunchSpec> launched_;
   bool stop_on_start_ = false;  // start() reports the stop instead of running on
   bool no_debug_ = false;
+  bool called_ = false;      // by the evaluation that is under way
+  bool others_ran_ = false;  // for its calls
+  // The frame that a step may leave; then what its function returned, for the stop that it leads to.
+  struct Leaving {
+    Tid thread;
+    std::string function;
+    const sym::Type* type = nullptr;
+    LoadAddr to;
+    LoadAddr cfa;
+  };
+  struct Returned {
+    Tid thread;
+    std::string function;
+    eval::Value value;
+  };
+  std::optional<Leaving> leaving_;
+  std::optional<Returned> returned_;
+  proto::EvaluationOptions evaluation_;
   int graceful_signal_ = 0;  // ours, sent by terminate(): it is no news that the program gets it
   std::function<void()> after_exit_;
   std::function<void(const Error&)> give_up_;  // a launch or attach that still waits (terminal, waitFor)

@@ -140,6 +140,8 @@ void Session::stopped(const run::StopReport& report) {
   tell_complaints();
   if (report.inline_depth > 0) views_->hide_innermost(report.thread, report.inline_depth);
   stop_ = describe_stop(report);
+  if (report.cause == run::StopCause::step_done || report.cause == run::StopCause::site) take_return(*stop_);
+  leaving_.reset();
   std::vector<run::Inferior::SiteEdit> edits;
   for (const auto& owner : report.owners) {
     if (owner.kind == trap::OwnerKind::internal && owner.id == main_id && main_site_) {

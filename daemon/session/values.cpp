@@ -95,7 +95,7 @@ Result<std::vector<proto::ScopeInfo>> Session::scopes(FrameId id) {
     if (frame->scope) {
       // Arguments first, as they are written; a function without any shows no empty scope.
       if (const auto count = eval::arguments(view).size()) add(proto::ScopeKind::arguments, count, false);
-      add(proto::ScopeKind::locals, eval::locals(view).size(), false);
+      add(proto::ScopeKind::locals, eval::locals(view).size() + (returned_to(place) ? 1 : 0), false);
       add(proto::ScopeKind::globals, 0, true);
     }
     add(proto::ScopeKind::registers, 0, true);
@@ -152,6 +152,11 @@ Result<std::vector<proto::ValueInfo>> Session::scope_children(const ScopeNode& s
   TL_TRY(const auto variables, scope_variables(scope));
   TL_TRY(const auto view, views_->view(scope.frame));
   const auto names = shown_names(variables);
+  if (scope.kind == proto::ScopeKind::locals && returned_to(scope.frame)) {
+    list.push_back(describe(view, scope.frame, "Return value", {}, returned_->value, options));
+    list.back().kind = proto::ValueKind::return_value;
+    list.back().read_only = true;
+  }
   for (std::size_t i = 0; i < variables.size(); ++i)
     list.push_back(describe(view, scope.frame, names[i], variables[i].expression, variables[i].value, options));
   return list;
@@ -209,12 +214,14 @@ Result<proto::ValueInfo> Session::evaluate(const proto::EvaluateSpec& spec) {
   if (spec.frame) {
     TL_TRY(place, views_->place_of(*spec.frame));
   }
-  TL_TRY(const auto view, views_->view(place));
+  TL_TRY(auto view, views_->view(place));
   TL_TRY(auto options, options_of(spec.format));
   options.allow_side_effects =
       spec.context == proto::EvaluateContext::repl || spec.context == proto::EvaluateContext::watch;
+  allow_calls(view, place, spec.context);
   const auto value = eval::evaluate_formatted(view, spec.expression, options);
   views_->settle();
+  settle_calls(spec.context);
   if (!value) return std::unexpected(value.error());
   TL_TRY(const auto now, views_->view(place));
   if (spec.context == proto::EvaluateContext::clipboard) options.limits.max_string = std::size_t{1} << 20;

@@ -103,6 +103,11 @@ void Views::drop() {
   nodes_.clear();
 }
 
+void Views::forget_stacks() {
+  threads_.clear();
+  if (visualizers_ != nullptr) visualizers_->forget_memory();
+}
+
 void Views::settle() {
   if (visualizers_ != nullptr) visualizers_->forget_memory();
   if (const auto thread = std::exchange(written_, std::nullopt)) threads_.erase(*thread);

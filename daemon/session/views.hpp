@@ -62,6 +62,8 @@ class Views {
   void hide_innermost(Tid thread, std::size_t frames) { hidden_[thread] = frames; }
   std::size_t hidden(Tid thread) const;
 
+  // A call changed memory: stacks are unwound anew when next asked for. Ids stay.
+  void forget_stacks();
   // After an evaluation: where it wrote registers, the thread's stack is unwound anew when next asked for. Ids stay.
   void settle();
 

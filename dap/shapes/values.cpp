@@ -30,6 +30,7 @@ proto::dap::VariablePresentationHint shape_hint(const proto::ValueInfo& value) {
     case proto::ValueKind::base_class: hint.kind = "baseClass"; break;
     case proto::ValueKind::virtual_base: hint.kind = "baseClass"; break;
     case proto::ValueKind::static_member: hint.attributes.emplace_back("static"); break;
+    case proto::ValueKind::return_value:
     case proto::ValueKind::data:
     case proto::ValueKind::register_:
     case proto::ValueKind::error: break;

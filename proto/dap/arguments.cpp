@@ -27,6 +27,7 @@ void from_json(const wire::In& in, InitializeArguments& out) {
   in.optional("columnsStartAt1", out.columns_start_at1);
   in.optional("pathFormat", out.path_format);
   in.optional("supportsRunInTerminalRequest", out.supports_run_in_terminal_request);
+  in.optional("supportsInvalidatedEvent", out.supports_invalidated_event);
 }
 
 void from_json(const wire::In& in, StartArguments& out) {

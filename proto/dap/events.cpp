@@ -20,6 +20,8 @@ void to_json(nlohmann::json& j, const StoppedBody& v) {
   if (!v.hit_breakpoint_ids.empty()) j["hitBreakpointIds"] = v.hit_breakpoint_ids;
 }
 
+void to_json(nlohmann::json& j, const InvalidatedBody& v) { j = {{"areas", v.areas}}; }
+
 void to_json(nlohmann::json& j, const ContinuedBody& v) {
   j = {{"threadId", v.thread_id}, {"allThreadsContinued", v.all_threads_continued}};
 }

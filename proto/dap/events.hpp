@@ -58,6 +58,10 @@ struct ModuleBody {
   std::string reason{};
   Module module{};
 };
+struct InvalidatedBody {
+  static constexpr std::string_view event = "invalidated";
+  std::vector<std::string> areas{};  // "all", "stacks", "threads", "variables"
+};
 struct ProcessBody {
   static constexpr std::string_view event = "process";
   std::string name{};
@@ -73,6 +77,7 @@ struct CapabilitiesBody {
 };
 
 void to_json(nlohmann::json& j, const InitializedBody& v);
+void to_json(nlohmann::json& j, const InvalidatedBody& v);
 void to_json(nlohmann::json& j, const StoppedBody& v);
 void to_json(nlohmann::json& j, const ContinuedBody& v);
 void to_json(nlohmann::json& j, const ExitedBody& v);

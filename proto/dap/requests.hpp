@@ -29,6 +29,7 @@ struct InitializeArguments {
   bool columns_start_at1 = true;
   PathFormat path_format = PathFormat::path;
   bool supports_run_in_terminal_request = false;
+  bool supports_invalidated_event = false;
 };
 // What the adapter can do: the keys that are true, and what else `initialize` tells.
 struct BreakpointMode {

@@ -50,6 +50,13 @@ struct Shape<proto::OutputEvent> {
   static constexpr auto fields = std::tuple{must("category", &O::category), must("text", &O::text),
                                             maybe("file", &O::file), maybe("line", &O::line)};
 };
+template <>
+struct Shape<proto::InvalidatedEvent> {
+  using I = proto::InvalidatedEvent;
+  static constexpr std::string_view name = "";
+  static constexpr auto fields =
+      std::tuple{must("threads", &I::threads, "they may stand elsewhere; ids of frames and values are gone")};
+};
 struct NoParams {};
 template <>
 struct Shape<NoParams> {
@@ -97,6 +104,8 @@ StopAnswer stop_answer(const proto::Stop& stop) {
   answer.description = stop.description;
   answer.text = stop.text;
   if (stop.signal != 0) answer.signal = signal_name(stop.signal);
+  answer.returned = stop.returned;
+  answer.returned_function = stop.returned_function;
   return answer;
 }
 
@@ -126,6 +135,8 @@ Result<std::variant<proto::Stop, proto::ExitStatus>> read_stop(const StopAnswer&
   stop.line = answer.line;
   stop.function = answer.function;
   stop.pc = answer.address.value_or(LoadAddr{});
+  stop.returned = answer.returned;
+  stop.returned_function = answer.returned_function;
   return stop;
 }
 
@@ -219,7 +230,8 @@ std::string_view event_name(const proto::Event& event) {
           [](const proto::DetachedEvent&) { return "detached"; }, [](const proto::ThreadEvent&) { return "thread"; },
           [](const proto::ModuleEvent&) { return "module"; },
           [](const proto::BreakpointEvent&) { return "breakpoint"; },
-          [](const proto::OutputEvent&) { return "output"; }},
+          [](const proto::OutputEvent&) { return "output"; },
+          [](const proto::InvalidatedEvent&) { return "invalidated"; }},
       event);
 }
 
@@ -245,7 +257,8 @@ Json event_params(const proto::Event& event) {
                    return write(
                        BreakpointEventParams{.reason = e.change, .breakpoint = breakpoint_answer(e.breakpoint)});
                  },
-                 [](const proto::OutputEvent& e) { return write(e); }},
+                 [](const proto::OutputEvent& e) { return write(e); },
+                 [](const proto::InvalidatedEvent& e) { return write(e); }},
       event);
 }
 
@@ -280,6 +293,7 @@ Result<proto::Event> read_event(std::string_view name, const Json& params) {
     return proto::BreakpointEvent{.change = read.reason, .breakpoint = std::move(info)};
   }
   if (name == "output") return as_event(read_as<proto::OutputEvent>(params), [](auto o) { return o; });
+  if (name == "invalidated") return as_event(read_as<proto::InvalidatedEvent>(params), [](auto i) { return i; });
   return fail(Errc::unknown_request, fmt::format("no event is called \"{}\"", name));
 }
 
@@ -292,7 +306,8 @@ std::vector<std::pair<std::string, Json>> event_schemas(Components& components) 
           {"thread", Codec<ThreadParams>::schema(components)},
           {"module", Codec<proto::ModuleEvent>::schema(components)},
           {"breakpoint", Codec<BreakpointEventParams>::schema(components)},
-          {"output", Codec<proto::OutputEvent>::schema(components)}};
+          {"output", Codec<proto::OutputEvent>::schema(components)},
+          {"invalidated", Codec<proto::InvalidatedEvent>::schema(components)}};
 }
 
 }  // namespace trapline::rpc

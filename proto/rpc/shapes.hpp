@@ -26,8 +26,9 @@ TL_RPC_NAMES(proto::FrameKind, 5, {normal, "normal"}, {inlined, "inlined"}, {sig
              {no_symbols, "noSymbols"}, {broken, "broken"});
 TL_RPC_NAMES(proto::ScopeKind, 4, {arguments, "arguments"}, {locals, "locals"}, {globals, "globals"},
              {registers, "registers"});
-TL_RPC_NAMES(proto::ValueKind, 6, {data, "data"}, {base_class, "baseClass"}, {virtual_base, "virtualBase"},
-             {static_member, "staticMember"}, {register_, "register"}, {error, "error"});
+TL_RPC_NAMES(proto::ValueKind, 7, {data, "data"}, {base_class, "baseClass"}, {virtual_base, "virtualBase"},
+             {static_member, "staticMember"}, {register_, "register"}, {error, "error"},
+             {return_value, "returnValue"});
 TL_RPC_NAMES(proto::EvaluateContext, 5, {watch, "watch"}, {hover, "hover"}, {repl, "repl"}, {clipboard, "clipboard"},
              {variables, "variables"});
 TL_RPC_NAMES(proto::OutputCategory, 4, {console, "console"}, {important, "important"}, {out, "stdout"},
@@ -183,6 +184,7 @@ struct StopAnswer {
   std::optional<int> exit_code;
   bool core_dumped = false;
   std::optional<bool> all_threads;
+  std::string returned, returned_function;
 };
 template <>
 struct Shape<StopAnswer> {
@@ -201,7 +203,9 @@ struct Shape<StopAnswer> {
       maybe("signal", &S::signal, "of a stop by a signal, or what the debuggee died of"),
       maybe("exitCode", &S::exit_code),
       maybe("coreDumped", &S::core_dumped),
-      maybe("allThreads", &S::all_threads)};
+      maybe("allThreads", &S::all_threads),
+      maybe("returned", &S::returned, "what the function returned that this step came out of, as one line"),
+      maybe("returnedFunction", &S::returned_function)};
 };
 StopAnswer stop_answer(const proto::Stop& stop);
 StopAnswer stop_answer(const proto::ExitStatus& status);

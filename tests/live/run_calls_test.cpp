@@ -2,6 +2,7 @@
 #include <bit>
 #include <cstring>
 
+#include "daemon/guard/journal.hpp"
 #include "tests/live/run_support.hpp"
 
 using namespace trapline;
@@ -300,6 +301,41 @@ TEST_CASE("a system call that was interrupted goes on after a call as if nothing
     CHECK(plain.says(std::string(mode) == "reads" ? "read 6 typed" : "slept 0"));
     CHECK(plain.wait());
   }
+}
+
+TEST_CASE("a session that is killed during a call: the function returns, and the thread goes on where it was") {
+  Folder folder;
+  Plain plain(folder, "run_calls", {"reads"});
+  REQUIRE(plain.says("ready"));
+  Ride ride;  // its folder is ours to clear away, the rest is the child's
+  const pid_t session = ::fork();
+  if (session == 0) {
+    auto made = run::Inferior::attach(tracer(), plain.pid(), ride.modules, ride.folder.path(), ride);
+    if (!made || !ride.modules.load_process(plain.pid(), (*made)->memory())) ::_exit(1);
+    run::CallOrder order;
+    order.thread = Tid{plain.pid().value};
+    order.frame.function = ride.modules.symbol_address("tells").value_or(LoadAddr{});
+    order.timeout = std::chrono::seconds(20);
+    static_cast<void>((*made)->call(order));
+    ::_exit(1);  // not reached: it is killed before
+  }
+  REQUIRE(session > 0);
+  const bool inside = plain.says("inside");
+  ::kill(session, SIGKILL);
+  int status = 0;
+  REQUIRE(::waitpid(session, &status, 0) == session);
+  REQUIRE(inside);
+  CHECK(WIFSIGNALED(status));
+  const auto recovered = guard::recover_all(ride.folder.path());
+  REQUIRE(recovered.size() == 1);
+  CHECK(recovered[0].alive);
+  CHECK(recovered[0].failed == 0);
+  plain.type("typed\n");
+  CHECK(plain.says("counter=1 read 6 typed"));
+  const auto end = plain.wait();
+  REQUIRE(end);
+  CHECK(WIFEXITED(*end));
+  CHECK(WEXITSTATUS(*end) == 7);
 }
 
 TEST_CASE("signals for the program that come during a call are its own afterwards") {

@@ -144,6 +144,9 @@ TEST_CASE("common: what reaches launch and attach alike") {
   CHECK(launch(R"("symbols":{"searchPaths":["/d"]})").launch.sources.debug_file_dirs == Strings{"/d"});
   CHECK(launch(R"("additionalSOLibSearchPath":"/a;/b;")").launch.sources.debug_file_dirs == Strings{"/a", "/b"});
   CHECK(attach(R"("symbolSearchPath":"/a")").attach.sources.debug_file_dirs == Strings{"/a"});
+  CHECK(launch(R"("evaluation":{"timeoutMs":250})").launch.evaluation.timeout == std::chrono::milliseconds(250));
+  CHECK(attach(R"("evaluationTimeout":3)").attach.evaluation.timeout == std::chrono::seconds(3));
+  CHECK(launch(R"("evaluation":{"allowCalls":"never"})").launch.evaluation.allow_calls == proto::CallsAllowed::never);
   CHECK(launch(R"("timeout":5)").launch.timeout == std::chrono::seconds(5));
   CHECK(attach(R"("serverLaunchTimeout":1500)").attach.timeout == std::chrono::seconds(2));
   const auto signals =
@@ -273,7 +276,6 @@ TEST_CASE("what this version does not have is refused or warned about, never sil
                            R"("noSingleThreadControl":false)",
                            R"("breakpointBehavior":"Stop single thread")",
                            R"("evaluation":{"maxChildren":1})",
-                           R"("evaluationTimeout":3)",
                            R"("maxStringLen":3)",
                            R"("maxArrayValues":3)",
                            R"("failureCapture":true)",

@@ -121,7 +121,7 @@ TEST_CASE("what is wrong with a member is said with the nearest name") {
   CHECK(world.problem("*5") == "`5` is no pointer but `int`");
   CHECK(world.hint("*5") == "*(T*)5 reads a T at this address");
   CHECK(world.problem("*(void*)0x1000") == "`(void*)0x1000` points to void");
-  CHECK(world.problem("{Node}0x1000 + 1") == "`{Node}0x1000 + 1`: there is no `+` for `Node` and `int` without calling the program's own operator");
+  CHECK(world.problem("{Node}0x1000 + 1") == "`{Node}0x1000 + 1`: there is no `+` for `Node` and `int`, and the program has no such function that fits");
   CHECK(world.problem("1.5 & 1") == "`1.5 & 1`: there is no `&` for `double` and `int`");
   CHECK(world.problem("&1") == "`&1`: only what lies in memory has an address; this is a computed value");
 }

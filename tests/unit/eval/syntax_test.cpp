@@ -43,7 +43,8 @@ TEST_CASE("C++ that is not evaluated is refused by name") {
   CHECK(world.problem("1 <=> 2") == "`<=>` is not evaluated here; compare with < and ==");
   CHECK(world.problem("throw 1") == "an expression of the debugger cannot throw");
   CHECK(world.problem("sizeof...(x)") == "sizeof... needs a parameter pack, and DWARF has none");
-  CHECK(world.problem("f(1)") == "`f(1)`: functions of the program are not called from an expression");
+  CHECK(world.problem("f(1)") == "no symbol `f` here; did you mean `count`?");
+  CHECK(world.problem("1(2)") == "`1(2)`: `int` is no function");
   CHECK(world.problem("(int[]){1}").starts_with("compound literals are not evaluated here"));
   CHECK(world.problem("1_km + 2") == "`_km` at column 2 is a user-defined literal's suffix: it would call operator\"\"_km of the program");
   CHECK(world.problem("1.5_km") == "`_km` at column 4 is a user-defined literal's suffix: it would call operator\"\"_km of the program");
