@@ -46,6 +46,10 @@ class Classifier {
       return fail(Errc::unsupported, fmt::format("the size of `{}` is not known, so it can be neither passed nor "
                                                  "returned",
                                                  type->name()));
+    if (type->kind() == TypeKind::record && type->rust())
+      return fail(Errc::unsupported, fmt::format("how Rust passes and returns `{}` is its compiler's own affair and no "
+                                                 "ABI: scalars and pointers can be passed",
+                                                 type->name()));
     if (type->kind() == TypeKind::record && sym::passed_by_reference(type, modules_)) {
       passing.by_reference = true;
       passing.classes = {AbiClass::memory};
