@@ -11,6 +11,7 @@
 #include "daemon/eval/format_suffix.hpp"
 #include "daemon/eval/frame_context.hpp"
 #include "daemon/eval/interpreter.hpp"
+#include "daemon/eval/rust_expression.hpp"
 #include "daemon/eval/scope.hpp"
 #include "daemon/eval/visualizer.hpp"
 
@@ -75,8 +76,34 @@ std::vector<Variable> globals(const FrameView& frame) {
   return all;
 }
 
+namespace {
+
+// In a frame of Rust; registers and C's own notations (`a@n`, `{type} address`) are read as everywhere.
+bool reads_as_rust(const FramePlace& place, std::string_view expression) {
+  return place.scope && sym::unit_is_rust(place.scope) && expression.find_first_of("$@") == std::string_view::npos;
+}
+
+Result<Value> evaluate_rust(const FrameView& frame, const FramePlace& place, std::string_view expression,
+                            const Options& options) {
+  const FrameScope scope = scope_of(frame, place);
+  const auto assignment = rust_assignment(expression);
+  if (!assignment) return rust_evaluate(frame, scope, place.scope, expression);
+  if (!options.allow_side_effects)
+    return fail_hint(Errc::bad_expression, fmt::format("`{}` would change the program", expression),
+                     "assignments are for the console");
+  TL_TRY(const Value target, rust_evaluate(frame, scope, place.scope, assignment->first));
+  TL_TRY(const Value source, rust_evaluate(frame, scope, place.scope, assignment->second));
+  const Value at = rust_peeled(frame, target);
+  TL_TRY(const auto bytes, rust_bytes_for(frame, at.type, source));
+  return Interpreter(frame).store(at, bytes);
+}
+
+}  // namespace
+
 Result<Value> evaluate(const FrameView& frame, std::string_view expression, const Options& options) {
-  const FrameScope scope = scope_of(frame, place_of(frame));
+  const FramePlace place = place_of(frame);
+  if (reads_as_rust(place, expression)) return evaluate_rust(frame, place, expression, options);
+  const FrameScope scope = scope_of(frame, place);
   TL_TRY(const SyntaxPtr syntax, parse(expression, scope));
   TL_TRY(const NodePtr node, bind(*syntax, expression, scope, {.side_effects = options.allow_side_effects}));
   Interpreter interpreter(frame);
@@ -181,6 +208,7 @@ std::shared_ptr<ConditionCache> make_condition_cache() { return std::make_shared
 
 Result<bool> condition(const FrameView& frame, std::string_view expression, ConditionCache& cache) {
   const FramePlace place = place_of(frame);
+  if (reads_as_rust(place, expression)) return rust_condition(frame, scope_of(frame, place), place.scope, expression);
   const std::uint64_t pc = place.frame != nullptr ? place.frame->pc.value : 0;
   auto texts = cache.entries.find(expression);
   if (texts == cache.entries.end()) texts = cache.entries.try_emplace(std::string(expression)).first;
@@ -312,6 +340,14 @@ Result<Value> assign(const FrameView& frame, const Value& value, std::string_vie
     target = in_memory(target.type->strip()->target(), LoadAddr{at});
   }
   Interpreter interpreter(frame);
+  const FramePlace here = place_of(frame);
+  if (reads_as_rust(here, text)) {
+    target = rust_peeled(frame, std::move(target));
+    TL_TRY(const Value source, rust_evaluate(frame, scope_of(frame, here), here.scope, text));
+    TL_TRY(const auto written, rust_bytes_for(frame, target.type, source));
+    TL_TRY(Value changed, interpreter.store(target, written));
+    return value.type->is_reference() ? value : changed;
+  }
   const std::string plain = without_decoration(text, target.type->strip()->kind() == sym::TypeKind::pointer);
   std::vector<std::byte> bytes;
   if (const auto special = special_float(plain); special && is_floating(target.type)) {

@@ -1,8 +1,10 @@
 // The module's face: which file holds what, and answers put together from the tables.
+#include <dwarf.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 #include "daemon/sym/debug_info.hpp"
 #include "daemon/sym/debug_link.hpp"
@@ -170,6 +172,19 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
   // There is one main, and its symbol names it: no need to read every unit for the commonest breakpoint of all.
   if (name == "main" || is_mangled(name))
     for (const auto* symbol : symbols_->with_mangled_name(name)) add_symbol(*symbol);
+  // In a program of Rust C's main is a shim that the compiler wrote; what people call main is the crate's.
+  const auto is_rust = [](const Unit& unit) { return unit.language == DW_LANG_Rust; };
+  if (name == "main" && !found.empty() && !found[0].die && debug_info() &&
+      std::ranges::any_of(debug_->units(), is_rust)) {
+    const auto shim = std::exchange(found, {});
+    for (const auto& entry : debug_->names().with_base(name)) {
+      const auto ranges = entry.concrete && flag(entry.die, DW_AT_main_subprogram) ? debug_->ranges_of(entry.die)
+                                                                                   : std::vector<FileRange>{};
+      const auto* concrete = ranges.empty() ? nullptr : debug_->functions().at(ranges[0].begin);
+      if (concrete) add(to_function(*this, *concrete));
+    }
+    if (found.empty()) found = shim;
+  }
   if (!found.empty()) return found;
 
   const NameQuery query = parse_name(name);

@@ -217,6 +217,7 @@ const Type* make_enumeration(std::string name, const Type* underlying, std::vect
                              bool scoped);
 const Type* make_function(const Type* result, std::vector<Parameter> parameters, bool variadic);
 const Type* make_member_pointer(const Type* record, const Type* member);
+const Type* make_rust_primitive(std::string name, Encoding encoding, std::uint64_t size);
 const Type* make_alias(std::string name, const Type* target);
 
 // Equal as C++ sees it: same structure, records and enumerations by name. Aliases are looked through; qualifiers count.

@@ -136,6 +136,14 @@ const Type* make_member_pointer(const Type* record, const Type* member) {
   return own_type(std::move(parts));
 }
 
+const Type* make_rust_primitive(std::string name, Encoding encoding, std::uint64_t size) {
+  auto parts = named(TypeKind::base, std::move(name));
+  parts->encoding = encoding;
+  parts->byte_size = size;
+  parts->rust = true;
+  return own_type(std::move(parts));
+}
+
 const Type* make_alias(std::string name, const Type* target) {
   auto parts = named(TypeKind::alias, std::move(name));
   parts->target = target;
@@ -145,7 +153,10 @@ const Type* make_alias(std::string name, const Type* target) {
 const Type* Type::pointer_to() const {
   // A pointer to a reference does not exist: & of one is the address of what it refers to.
   if (is_reference()) return strip()->target()->pointer_to();
-  if (!parts_->pointer) parts_->pointer = derived(TypeKind::pointer, this, 8);
+  if (!parts_->pointer) {
+    parts_->pointer = derived(TypeKind::pointer, this, 8);
+    parts_->pointer->parts_->rust = rust();
+  }
   return parts_->pointer.get();
 }
 
@@ -187,6 +198,7 @@ const Type* Type::array_of(std::optional<std::uint64_t> count) const {
     parts->basics_read = parts->children_read = parts->target_read = true;
     parts->target = this;
     parts->count = count;
+    parts->rust = rust();
     slot = std::make_unique<Type>(std::move(parts));
   }
   return slot.get();

@@ -154,3 +154,144 @@ TEST_CASE("Rust types have Rust's names") {
   CHECK(type("function") == "fn(&[i32]) -> i32");
   CHECK(type("unit") == "()");
 }
+
+TEST_CASE("expressions in frames of Rust are read in Rust's way") {
+  if (skipped()) return;
+  Look look(fixture_path("views_rust.O0"), "all");
+  const auto show = [&](std::string_view text) { return look.show(text); };
+  SUBCASE("paths") {
+    CHECK(show("ANSWER") == "42");
+    CHECK(show("crate::ANSWER") == "42");
+    CHECK(show("self::ANSWER + 1") == "43");
+    CHECK(show("views_rust::ANSWER") == "42");
+    CHECK(show("color == Color::Green") == "true");
+    CHECK(show("color == crate::Color::Red") == "false");
+    CHECK(show("pointt") == "no `pointt` in views_rust::main; did you mean `point`?");
+    CHECK(show("r#type") == "6");
+  }
+  SUBCASE("fields and what is behind references") {
+    CHECK(show("point.x") == "1");
+    CHECK(show("tuple.0") == "1");
+    CHECK(show("tuple.1") == "\"a\"");
+    CHECK(show("reference.y") == "2");
+    CHECK(show("(*reference).y") == "2");
+    CHECK(show("*exclusive") == "2");
+    CHECK(show("*boxed + 1") == "10");
+    CHECK(show("(*pointer).x") == "1");
+    CHECK(show("some.0") == "3");
+    CHECK(show("rect.height") == "4");
+    CHECK(show("speaker.x") == "5");
+    CHECK(show("*shared") == "11");
+    CHECK(show("points[1].y") == "4");
+    CHECK(show("point.z").find("no field `z` on `views_rust::Point`; did you mean `x`?") == 0);
+    CHECK(show("*&point.y") == "2");
+  }
+  SUBCASE("indexes and ranges") {
+    CHECK(show("array[2]") == "3");
+    CHECK(show("matrix[1][0]") == "3");
+    CHECK(show("slice[0]") == "2");
+    CHECK(show("vector[1..3]") == "[20, 30]");
+    CHECK(show("vector[..=1]") == "[10, 20]");
+    CHECK(show("vector[..]") == "[10, 20, 30]");
+    CHECK(show("ring[0]") == "3");
+    CHECK(show("map[&1]").find("`&` of what is") == 0);
+    CHECK(show("map[1]") == "\"one\"");
+    CHECK(show("tree[7]") == "49");
+    CHECK(show("vector[3]") == "index 3 is out of bounds: there are 3");
+    CHECK(show("vector[2..9]") == "2..9 is out of bounds: there are 3");
+  }
+  SUBCASE("numbers are converted by `as` only, and do not overflow") {
+    CHECK(show("10_u8") == "10");
+    CHECK(look.type("10_u8") == "u8");
+    CHECK(look.type("1 + 2") == "i32");
+    CHECK(show("byte + 55") == "255");
+    CHECK(show("byte + 56") == "`+` overflows u8");
+    CHECK(show("byte + small") == "`+` of a `u8` and a `i8`");
+    CHECK(show("byte as i8") == "-56");
+    CHECK(show("byte as i32 + 100") == "300");
+    CHECK(show("-1.5 as u8") == "0");  // `-` binds tighter
+    CHECK(show("(-1.5) as u8") == "0");
+    CHECK(show("300.7 as u8") == "255");
+    CHECK(show("real as i32") == "1");
+    CHECK(show("letter as u32") == "233");
+    CHECK(show("97_u8 as char") == "'a'");
+    CHECK(show("color as u8") == "7");
+    CHECK(show("wide") == "170141183460469231731687303715884105727");
+    CHECK(show("wide as u64") == "18446744073709551615");
+    CHECK(show("0xff_u8 & 0b1010") == "10");
+    CHECK(show("1_000 * 3 % 7") == "4");
+    CHECK(show("1 << 4 | 1") == "17");
+    CHECK(show("1 / 0").find("division") != std::string::npos);
+    CHECK(show("2 + 3 * 4") == "14");
+    CHECK(show("!0_u8") == "255");
+    CHECK(show("!yes") == "false");
+    CHECK(show("real * 2.0") == "3");
+  }
+  SUBCASE("comparisons and logic") {
+    CHECK(show("text == \"héllo\"") == "true");
+    CHECK(show("string != \"grüße\"") == "false");
+    CHECK(show("letter == 'é'") == "true");
+    CHECK(show("letter == '\\u{e9}'") == "true");
+    CHECK(show("yes && point.x < 2") == "true");
+    CHECK(show("false && vector[99] == 0") == "false");
+    CHECK(show("true || vector[99] == 0") == "true");
+    CHECK(show("reference.x == 1 && *boxed == 9") == "true");
+    CHECK(show("vector.len()") == "3");
+    CHECK(show("text.len()") == "6");
+    CHECK(show("string.len()") == "7");
+    CHECK(show("no_vector.is_empty()") == "true");
+    CHECK(show("some.is_some() && none.is_none()") == "true");
+    CHECK(show("point.area()").find("call nothing") != std::string::npos);
+  }
+  SUBCASE("what is wrong is said with its place") {
+    CHECK(show("point.") == "the end at column 7, where a field was expected");
+    CHECK(show("vector[1") == "the end at column 9, where `]` was expected");
+    CHECK(show("1 +") == "the end at column 4, where a value was expected");
+    CHECK(show("mutable = 5").find("would change the program") != std::string::npos);
+    CHECK(show(std::string(500, '(')) == "the expression is nested too deep");
+  }
+  SUBCASE("assignments") {
+    CHECK(look.show("mutable = 40 + 2", 0, true) == "42");
+    CHECK(show("mutable") == "42");
+    CHECK(look.show("point.x = 256 as i32", 0, true) == "256");
+    CHECK(look.show("byte = 256", 0, true) == "256 does not fit into u8");
+    CHECK(look.show("some.0 = 8", 0, true) == "8");
+    CHECK(show("some") == "Some(8)");
+  }
+}
+
+TEST_CASE("functions of Rust are found by the names that its people use") {
+  if (skipped()) return;
+  for (const auto* build : builds) {
+    CAPTURE(std::string(build));
+    Look look(fixture_path(build), "all");
+    const auto view = look.view();
+    const auto found = [&](std::string_view name) {
+      std::vector<std::string> names;
+      for (const auto& location : view.modules->resolve_function(name).locations) names.push_back(location.function);
+      return names;
+    };
+    CHECK(found("main") == Texts{"views_rust::main"});  // and not C's main, which is a shim
+    CHECK(found("views_rust::main") == Texts{"views_rust::main"});
+    CHECK(found("Point::area").size() == 1);
+    CHECK(found("Point::speak").size() == 1);
+    CHECK(found("<Point as Speak>::speak").size() == 1);
+    CHECK(found("Speak::speak").size() == 1);
+    CHECK(found("largest").size() == 1);
+    CHECK(found("views_rust::largest").size() == 1);
+  }
+}
+
+TEST_CASE("conditions in frames of Rust") {
+  if (skipped()) return;
+  Look look(fixture_path("views_rust.O2"), "all");
+  const auto cache = eval::make_condition_cache();
+  const auto view = look.view();
+  const auto holds = [&](std::string_view text) {
+    const auto truth = eval::condition(view, text, *cache);
+    return truth ? (*truth ? "true" : "false") : truth.error().message;
+  };
+  CHECK(holds("byte == 200_u8 && vector[0] == 10") == "true");
+  CHECK(holds("byte > 200") == "false");
+  CHECK(holds("byte") == "a `u8` is no bool");
+}

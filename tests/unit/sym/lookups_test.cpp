@@ -118,3 +118,24 @@ TEST_CASE("a line has an address in every copy of its code") {
     CHECK(count("lookups.hpp", "doubled") == 1);
   }
 }
+
+TEST_CASE("a line's file comes with the digest that it was compiled with") {
+  const auto md5_of = [](const char* build) {
+    const auto found = open_fixture(build)->addresses_of("lookups.hpp", mark("lookups.hpp", "doubled"), 0);
+    REQUIRE_FALSE(found.matches.empty());
+    std::string text;
+    for (const char byte : found.matches[0].md5) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+    return text;
+  };
+  const auto actual = lines_of(fmt::format("md5sum '{}/lookups.hpp'", TL_FIXTURE_SOURCES));
+  REQUIRE(actual.size() == 1);
+  CHECK(md5_of("lookups.clang") == actual[0].substr(0, 32));
+  CHECK(md5_of("lookups").empty());  // gcc 12 writes none
+}
+
+TEST_CASE("of a path that nothing was compiled from, the file most like it is named") {
+  const auto module = open_fixture("lookups");
+  const auto found = module->addresses_of("/elsewhere/src/lookups.hpp", Line{1}, 0);
+  CHECK_FALSE(found.file_known);
+  CHECK(found.near_match.ends_with("/tests/fixtures/lookups.hpp"));
+}
