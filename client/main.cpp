@@ -133,6 +133,13 @@ int main(int argc, char** argv) {
     code = script.empty() ? rpc_verb(common, method, params) : rpc_script_verb(common, script);
   });
 
+  std::vector<std::string> files;
+  std::string folder;
+  auto* index = app.add_subcommand("index", "build the symbol indexes of programs and libraries ahead of time");
+  index->add_option("--index-cache", folder, "the daemon's folder of indexes, where it has another than the default");
+  index->add_option("files", files, "programs, libraries, debug files")->required();
+  index->callback([&] { code = index_verb(common, files, folder); });
+
   app.add_subcommand("doctor", "what this machine allows, and the fix for each no")->callback([&] {
     code = doctor_verb(common);
   });

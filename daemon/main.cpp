@@ -23,6 +23,7 @@ struct CommandLine {
   std::string log_level;
   std::string log_format;
   std::string index_cache;
+  std::vector<std::string> build_index;
   int session = -1;
   trapline::serve::Waiting waiting;
 };
@@ -37,7 +38,8 @@ void describe(CLI::App& app, CommandLine& line) {
   app.add_option("--log-format", line.log_format, "plain or json")->check(CLI::IsMember({"plain", "json"}));
   app.add_option("--wire-log", line.lobby.wire_log, "append every message to this file, a JSON object a line");
   app.add_option("--index-cache", line.index_cache, "folder of the symbol index");
-  app.add_option("--session", line.session)->group("");  // ours: a session process on this descriptor
+  app.add_option("--build-index", line.build_index)->group("");  // ours: what `trapline index` runs
+  app.add_option("--session", line.session)->group("");          // ours: a session process on this descriptor
   app.add_option("--wait-for-tracer", line.waiting.socket)->group("");
   app.add_flag("--no-aslr", line.waiting.no_aslr)->group("");
   app.add_option("--stdin", line.waiting.in)->group("");
@@ -75,6 +77,7 @@ int run_lobby(CommandLine& line) {
   pass_on("--log-level", line.log_level);
   pass_on("--log-format", line.log_format);
   pass_on("--wire-log", options.wire_log);
+  if (!line.index_cache.empty()) line.index_cache = std::filesystem::absolute(line.index_cache).string();
   pass_on("--index-cache", line.index_cache);
   options.greet = [](const trapline::rpc::Json& request,
                      std::int64_t last_seq) -> trapline::Result<trapline::lobby::Greeting> {
@@ -94,8 +97,10 @@ int run_session(const CommandLine& line) {
   // proc(5): the mark of a file that was replaced meanwhile; what stands in its place now serves a terminal as well.
   constexpr std::string_view replaced = " (deleted)";
   if (own_path.ends_with(replaced)) own_path.resize(own_path.size() - replaced.size());
-  const auto ran =
-      trapline::serve::run_session({.channel = line.session, .wire_log = line.lobby.wire_log, .executable = own_path});
+  const auto ran = trapline::serve::run_session({.channel = line.session,
+                                                 .wire_log = line.lobby.wire_log,
+                                                 .executable = own_path,
+                                                 .index_folder = line.index_cache});
   return ran ? 0 : complain(ran.error());
 }
 
@@ -114,5 +119,6 @@ int main(int argc, char** argv) {
     return complain(trapline::serve::wait_for_tracer(line.waiting));
   }
   set_up_logging(line);
+  if (!line.build_index.empty()) return trapline::serve::index_ahead(line.build_index, line.index_cache);
   return line.session >= 0 ? run_session(line) : run_lobby(line);
 }

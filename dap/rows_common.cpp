@@ -80,9 +80,9 @@ void apply_symbols(Draft& draft, const json& value) {
   if (const auto paths = value.find("searchPaths"); paths != value.end())
     append(draft.sources().debug_file_dirs, as_list(*paths));
   if (value.value("load", "lazy") != "lazy") draft.warn("'symbols.load' has no effect: symbols are read when needed");
-  for (const char* key : {"exclude", "cacheDir"})
-    if (const auto found = value.find(key); found != value.end() && !found->empty())
-      draft.warn(fmt::format("'symbols.{}' is not available in this version and has no effect", key));
+  draft.sources().index_dir = value.value("cacheDir", "");
+  if (const auto found = value.find("exclude"); found != value.end() && !found->empty())
+    draft.warn("'symbols.exclude' is not available in this version and has no effect");
 }
 
 json from_symbol_load_info(const json& value) {
@@ -293,7 +293,7 @@ std::vector<Row> common_rows() {
        R"({"type":"object","properties":{"searchPaths":{"anyOf":[{"type":"string"},{"type":"array","items":{"type":"string"}}]},)"
        R"("load":{"type":"string","enum":["lazy","eager"]},"exclude":{"type":"array"},"cacheDir":{"type":"string"}}})",
        "{}",
-       "Where debug files are looked for, besides /usr/lib/debug.",
+       "Where debug files are looked for, besides /usr/lib/debug, and the folder of the symbol index (cacheDir).",
        apply_symbols,
        {{"symbolLoadInfo", object, from_symbol_load_info},
         {"additionalSOLibSearchPath", text, from_search_path},

@@ -116,6 +116,7 @@ class Session {
   void on(const proto::BreakpointEvent& event);
   void on(const proto::OutputEvent& event);
   void on(const proto::InvalidatedEvent& event);
+  void on(const proto::ProgressEvent& event);
   void send(nlohmann::json message);
   void send_terminated();
   void run_after_reply();

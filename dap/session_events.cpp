@@ -98,4 +98,24 @@ void Session::on(const proto::InvalidatedEvent& event) {
   send_event(spec::InvalidatedBody{.areas = {event.threads ? "all" : "variables"}});
 }
 
+void Session::on(const proto::ProgressEvent& event) {
+  if (!client_.supports_progress_reporting) return;
+  switch (event.phase) {
+    case proto::ProgressPhase::begin:
+      send_event(spec::ProgressStartBody{.progress_id = event.id,
+                                         .title = event.title,
+                                         .message = event.message,
+                                         .percentage = event.percentage,
+                                         .cancellable = event.cancellable});
+      break;
+    case proto::ProgressPhase::update:
+      send_event(
+          spec::ProgressUpdateBody{.progress_id = event.id, .message = event.message, .percentage = event.percentage});
+      break;
+    case proto::ProgressPhase::end:
+      send_event(spec::ProgressEndBody{.progress_id = event.id, .message = event.message});
+      break;
+  }
+}
+
 }  // namespace trapline::dap

@@ -4,7 +4,8 @@
 #
 #   packaging/test.sh [SUITE]...      unit fuzz live dap golden faults foreign systemd sanitize; all of them when none is named
 #
-# sanitize: unit and fuzz once more, in a build of their own under address and undefined-behaviour sanitizers.
+# sanitize: unit and fuzz once more, in a build of their own under address and undefined-behaviour sanitizers; then the unit
+# tests of daemon/index, whose pool is what has several threads on the same data, under ThreadSanitizer.
 #
 # BUILD_DIR (default build) holds one build a kind; JOBS (default: all processors) bounds the compiler.
 set -u
@@ -120,6 +121,15 @@ if wants sanitize; then
     run_suite "$sane_build" fuzz sanitize-fuzz -t 4
   else
     failed_step sanitize-build
+  fi
+  thread_build=$build/threads
+  export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1"
+  if configure "$thread_build" -Dbuildtype=plain -Dcpp_args=-g1 -Db_sanitize=thread -Db_lundef=false -Dbench=false &&
+    compile "$thread_build" tests/unit/index/unit_index tests/fixtures/code_shapes tests/fixtures/code_shapes.O2 \
+      tests/fixtures/code_shapes.compressed; then
+    run_suite "$thread_build" unit sanitize-threads -t 4 index
+  else
+    failed_step sanitize-threads-build
   fi
 fi
 

@@ -52,6 +52,7 @@ struct SourceOptions {
       source_map;  // from prefix -> to prefix; nullopt hides
   std::string relative_path_base;
   std::vector<std::string> debug_file_dirs;  // besides /usr/lib/debug
+  std::string index_dir;                     // where symbol indexes are kept; empty: the daemon's folder
   bool just_my_code = true;
   std::vector<std::string> skip_files;  // globs; step-in goes through
   std::vector<std::string> skip_functions;
@@ -380,8 +381,17 @@ struct OutputEvent {
 struct InvalidatedEvent {
   bool threads = false;  // they may stand elsewhere; ids of frames and values are gone
 };
+enum class ProgressPhase : std::uint8_t { begin, update, end };
+struct ProgressEvent {  // of work that goes on behind; nobody has to wait for it
+  ProgressPhase phase = ProgressPhase::update;
+  std::string id;
+  std::string title;
+  std::string message;
+  std::uint32_t percentage = 0;
+  bool cancellable = false;  // by cancel_progress(id)
+};
 using Event = std::variant<ProcessEvent, StoppedEvent, ContinuedEvent, ExitedEvent, DetachedEvent, ThreadEvent,
-                           ModuleEvent, BreakpointEvent, OutputEvent, InvalidatedEvent>;
+                           ModuleEvent, BreakpointEvent, OutputEvent, InvalidatedEvent, ProgressEvent>;
 using Listener = std::function<void(const Event&)>;
 
 // Dropping it ends the subscription.
@@ -462,6 +472,10 @@ class Control {
   virtual Result<std::vector<std::string>> source_files() = 0;  // absolute paths, sorted
   virtual Result<std::string> source_text(const std::string& path) = 0;
   virtual Result<std::vector<SymbolInfo>> find_symbols(const std::string& query, std::uint32_t limit) = 0;
+  // Ends work that a ProgressEvent told of. Errors: not_found.
+  virtual Result<void> cancel_progress(const std::string& id) {
+    return fail(Errc::not_found, "nothing with the progress id " + id + " is under way");
+  }
   virtual std::map<std::string, double> stats() = 0;  // counters by name: "stops", "sites", "ns_per_stop" ...
 };
 

@@ -36,6 +36,7 @@ int stats_verb(const Common& common, bool watch);
 int rpc_verb(const Common& common, const std::string& method, const std::string& params);
 int rpc_script_verb(const Common& common, const std::string& file);
 int dap_verb(const Common& common);
+int index_verb(const Common& common, const std::vector<std::string>& files, const std::string& folder);
 int doctor_verb(const Common& common);
 
 // Prints an error the way all verbs do, and returns 1.

@@ -11,6 +11,14 @@ constexpr std::uint64_t largest_code = 1 << 24;
 constexpr std::uint64_t dense_codes = 1 << 16;
 constexpr std::size_t most_attributes = 1 << 22;
 
+void skip_attributes(DataCursor& in) {
+  while (in.ok()) {
+    const std::uint64_t name = in.uleb(), form = in.uleb();
+    if (form == dw::form_implicit_const) in.skip_leb();
+    if (name == 0 && form == 0) return;
+  }
+}
+
 }  // namespace
 
 int fixed_size(std::uint16_t form, std::uint8_t version, std::uint8_t address_size, bool wide) {
@@ -119,11 +127,17 @@ void AbbreviationTable::compile(Abbreviation& a, std::uint8_t version, std::uint
 }
 
 bool AbbreviationTable::read(Data section, std::uint64_t offset, std::uint8_t version, std::uint8_t address_size,
-                             bool wide) {
+                             bool wide, std::uint64_t only) {
   DataCursor in(section, offset);
   while (in.ok() && !in.at_end()) {
     const std::uint64_t code = in.uleb();
     if (code == 0) return in.ok();
+    if (only != 0 && code != only) {
+      in.skip_leb();
+      in.skip(1);
+      skip_attributes(in);
+      continue;
+    }
     Abbreviation a;
     a.code = static_cast<std::uint32_t>(code);
     a.tag = static_cast<std::uint16_t>(std::min<std::uint64_t>(in.uleb(), 0xffff));
@@ -146,6 +160,7 @@ bool AbbreviationTable::read(Data section, std::uint64_t offset, std::uint8_t ve
     } else {
       sparse_.insert_or_assign(code, a);
     }
+    if (code == only) return in.ok();
   }
   return in.ok();
 }

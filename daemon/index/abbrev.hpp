@@ -33,8 +33,10 @@ struct Abbreviation {
 
 class AbbreviationTable {
  public:
-  // False, and what was read before it kept, at damage. `address_size` and `wide` are the unit's.
-  bool read(Data section, std::uint64_t offset, std::uint8_t version, std::uint8_t address_size, bool wide);
+  // False, and what was read before it kept, at damage. `address_size` and `wide` are the unit's. With `only`, the
+  // abbreviation of that code and no other.
+  bool read(Data section, std::uint64_t offset, std::uint8_t version, std::uint8_t address_size, bool wide,
+            std::uint64_t only = 0);
   const Abbreviation* find(std::uint64_t code) const {
     if (code < dense_.size()) return dense_[code].code != 0 ? &dense_[code] : nullptr;
     const auto found = sparse_.find(code);

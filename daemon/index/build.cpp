@@ -133,4 +133,33 @@ Result<std::vector<std::byte>> build(std::shared_ptr<const DebugFile> file, std:
   return lay_out(units, work.scanned(), std::move(harvests), problem, key);
 }
 
+std::shared_ptr<const Index> survey(std::shared_ptr<const DebugFile> file, std::shared_ptr<const DebugFile> alternate) {
+  const UnitTable units = UnitTable::of(std::move(file), std::move(alternate));
+  std::vector<std::unique_ptr<Harvest>> harvest;
+  harvest.push_back(std::make_unique<Harvest>());
+  std::vector<ScannedUnit> scanned(units.heads.size());
+  Scanner scanner(units, *harvest.front());
+  for (std::uint32_t i = 0; i < scanned.size(); ++i) {
+    const auto outcome = scanner.scan(i, false);
+    scanned[i] = {.root = outcome.root, .damaged = !outcome.problem.empty()};
+  }
+  const Key key = Key::of("survey");
+  auto index = Index::from_bytes(lay_out(units, scanned, std::move(harvest), units.problem, key), key);
+  return index ? *index : nullptr;
+}
+
+std::optional<LoneUnit> read_unit(const DebugFile& file, std::uint64_t offset) {
+  std::string problem;
+  const auto& sections = file.sections();
+  const auto heads = read_unit_heads(sections.info, false, problem, offset, 1);
+  if (heads.empty()) return std::nullopt;
+  const auto& head = heads.front();
+  AbbreviationTable table;
+  table.read(sections.abbrev, head.abbreviations, static_cast<std::uint8_t>(head.version), head.address_size, head.wide,
+             DataCursor(sections.info, head.first_die).uleb());
+  const UnitReader unit(sections, nullptr, head, table);
+  if (unit.root().damaged) return std::nullopt;
+  return LoneUnit{.head = head, .root = unit.root()};
+}
+
 }  // namespace trapline::index

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "daemon/index/debug_sections.hpp"
@@ -26,6 +27,17 @@ struct BuildOptions {
 // `alternate`: the dwz file; may be null.
 Result<std::vector<std::byte>> build(std::shared_ptr<const DebugFile> file, std::shared_ptr<const DebugFile> alternate,
                                      const Key& key, const BuildOptions& options);
+
+// An index of the units and their addresses only, no names and no files: root DIEs are all that is read. On the calling
+// thread; a millisecond a thousand units.
+std::shared_ptr<const Index> survey(std::shared_ptr<const DebugFile> file, std::shared_ptr<const DebugFile> alternate);
+
+// One unit by the offset of its header in .debug_info; none where there is no sane one.
+struct LoneUnit {
+  UnitHead head;
+  UnitRoot root;
+};
+std::optional<LoneUnit> read_unit(const DebugFile& file, std::uint64_t offset);
 
 // The second half, apart for tests: several harvests of one file's units to one image.
 struct ScannedUnit {

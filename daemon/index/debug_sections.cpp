@@ -192,6 +192,15 @@ Result<std::shared_ptr<const DebugFile>> DebugFile::from_bytes(Data bytes, std::
   return file;
 }
 
+std::shared_ptr<const DebugFile> DebugFile::from_sections(const Sections& sections, std::vector<CodeRange> code,
+                                                          std::string name) {
+  std::shared_ptr<DebugFile> file(new DebugFile);
+  file->path_ = std::move(name);
+  file->sections_ = sections;
+  file->code_ = std::move(code);
+  return file;
+}
+
 DebugFile::~DebugFile() {
   for (const auto& inflated : inflated_) ::munmap(inflated.at, inflated.size);
   if (mapped_) ::munmap(mapped_, mapped_size_);

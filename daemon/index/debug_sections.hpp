@@ -29,6 +29,9 @@ class DebugFile {
   static Result<std::shared_ptr<const DebugFile>> open(const std::string& path);
   // From bytes: for tests, and files that are in memory. They are copied.
   static Result<std::shared_ptr<const DebugFile>> from_bytes(Data bytes, std::string name);
+  // Sections that somebody else holds, longer than the result lives.
+  static std::shared_ptr<const DebugFile> from_sections(const Sections& sections, std::vector<CodeRange> code,
+                                                        std::string name);
   ~DebugFile();
   DebugFile(const DebugFile&) = delete;
   DebugFile& operator=(const DebugFile&) = delete;

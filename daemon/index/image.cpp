@@ -65,6 +65,7 @@ Result<std::shared_ptr<const Index>> Index::map(const std::string& path, const K
   ::close(fd);
   if (mapped == MAP_FAILED) return fail(Errc::os, fmt::format("map {}", path), problem);
   std::shared_ptr<Index> index(new Index);
+  index->path_ = path;
   index->mapped_ = mapped;
   index->mapped_size_ = static_cast<std::size_t>(about.st_size);
   index->bytes_ = {static_cast<const std::byte*>(mapped), index->mapped_size_};
@@ -115,6 +116,10 @@ Result<void> Index::open(const Key& key, const std::string& what) {
   std::memcpy(sums_.data(), front.data() + tables, header_.blocks * 8);
   checked_ = std::make_unique<std::atomic<bool>[]>(header_.blocks);
   return {};
+}
+
+void Index::break_off() const {
+  if (!damaged_.exchange(true) && !path_.empty()) ::unlink(path_.c_str());
 }
 
 bool Index::check(std::uint64_t offset, std::uint64_t size) const {
@@ -196,12 +201,12 @@ std::optional<Index::Unit> Index::unit(std::size_t number) const {
   return damaged() ? std::nullopt : std::optional(unit);
 }
 
-std::optional<std::uint32_t> Index::unit_with_offset(std::uint64_t offset, bool alternate) const {
+std::optional<std::uint32_t> Index::unit_with_offset(std::uint64_t offset, bool alternate, bool in_types) const {
   // In the order of (alternate, in .debug_types, offset).
   const auto key = [](const UnitRow& r) {
     return std::tuple((r.flags & UnitRow::alternate) != 0, (r.flags & UnitRow::in_types) != 0, r.offset);
   };
-  const std::tuple wanted(alternate, false, offset);
+  const std::tuple wanted(alternate, in_types, offset);
   std::size_t low = 0, high = unit_count();
   while (low < high) {
     const std::size_t middle = low + (high - low) / 2;

@@ -146,7 +146,7 @@ class Index {
   std::size_t unit_count() const { return count<UnitRow>(Section::units); }
   std::optional<Unit> unit(std::size_t number) const;
   // Of the dwz file where `alternate`; by the offset of the header.
-  std::optional<std::uint32_t> unit_with_offset(std::uint64_t offset, bool alternate) const;
+  std::optional<std::uint32_t> unit_with_offset(std::uint64_t offset, bool alternate, bool in_types = false) const;
   std::optional<std::uint32_t> unit_at(std::uint64_t address) const;
   std::vector<std::uint32_t> units_in(std::uint64_t begin, std::uint64_t end) const;
 
@@ -182,8 +182,9 @@ class Index {
   bool entries_of(const NameRow& name, std::vector<Entry>& out) const;
   // The rows whose hash is that.
   std::pair<std::size_t, std::size_t> hashed(Section section, std::uint32_t hash) const;
-  void break_off() const { damaged_.store(true, std::memory_order_relaxed); }
+  void break_off() const;  // damaged from now on; its file goes, so that the next one is built
 
+  std::string path_;  // of the file; empty: in memory
   std::span<const std::byte> bytes_;
   std::vector<std::byte> owned_;
   void* mapped_ = nullptr;

@@ -25,6 +25,11 @@ bool is_scope(std::uint16_t tag) {
   return is_class(tag) || tag == dw::tag_namespace || tag == dw::tag_module || tag == dw::tag_enumeration_type;
 }
 
+std::uint64_t root_code(const UnitTable& units, const UnitTable::Place& place) {
+  const Sections& sections = units.sections(place.alternate);
+  return DataCursor(place.head.in_types ? sections.types : sections.info, place.head.first_die).uleb();
+}
+
 bool is_unit(std::uint16_t tag) {
   return tag == dw::tag_compile_unit || tag == dw::tag_partial_unit || tag == dw::tag_type_unit ||
          tag == dw::tag_skeleton_unit;
@@ -98,9 +103,14 @@ Scanner::Scanner(const UnitTable& units, Harvest& out)
 
 Scanner::Outcome Scanner::scan(std::uint32_t number, bool deep) {
   const auto& place = units_.heads[number];
-  const auto* table = (place.alternate ? alternate_abbreviations_ : abbreviations_)
-                          .at(place.head.abbreviations, static_cast<std::uint8_t>(place.head.version),
-                              place.head.address_size, place.head.wide);
+  const auto version = static_cast<std::uint8_t>(place.head.version);
+  AbbreviationTable first;  // of a root alone the table is not worth reading to its end
+  if (!deep)
+    first.read(units_.sections(place.alternate).abbrev, place.head.abbreviations, version, place.head.address_size,
+               place.head.wide, root_code(units_, place));
+  const auto* table = deep ? (place.alternate ? alternate_abbreviations_ : abbreviations_)
+                                 .at(place.head.abbreviations, version, place.head.address_size, place.head.wide)
+                           : &first;
   const Sections* other = units_.alternate && !place.alternate ? &units_.alternate->sections() : nullptr;
   const UnitReader unit(units_.sections(place.alternate), other, place.head, *table);
   Outcome outcome{.root = unit.root(), .problem = {}};
@@ -110,7 +120,7 @@ Scanner::Outcome Scanner::scan(std::uint32_t number, bool deep) {
   }
   alternate_ = place.alternate;
   add_ranges(unit, number);
-  add_files(unit, number);
+  if (deep) add_files(unit, number);
   if (deep && !unit.root().split && !walk(unit, number, classes_repeat(unit.root().language)))
     outcome.problem =
         fmt::format("the DIEs of the unit at {:#x} ({}) are damaged", place.head.offset, unit.root().name);

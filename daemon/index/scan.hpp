@@ -37,7 +37,7 @@ class Scanner {
     UnitRoot root;
     std::string problem;  // empty: read to its end
   };
-  // `deep`: names and inlined calls too; else the root, the ranges and the files only.
+  // `deep`: names, inlined calls and files too; else the root and its addresses only.
   Outcome scan(std::uint32_t unit, bool deep);
 
  private:

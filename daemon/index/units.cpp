@@ -21,10 +21,11 @@ bool read_length(DataCursor& in, std::uint64_t& length, bool& wide) {
 
 }  // namespace
 
-std::vector<UnitHead> read_unit_heads(Data section, bool in_types, std::string& problem) {
+std::vector<UnitHead> read_unit_heads(Data section, bool in_types, std::string& problem, std::uint64_t from,
+                                      std::size_t most) {
   std::vector<UnitHead> heads;
-  DataCursor in(section);
-  while (!in.at_end()) {
+  DataCursor in(section, from);
+  for (std::size_t i = 0; i < most && !in.at_end(); ++i) {
     UnitHead head{.offset = in.offset(), .in_types = in_types};
     std::uint64_t length = 0;
     if (!read_length(in, length, head.wide)) {

@@ -39,7 +39,8 @@ struct UnitRoot {
 };
 
 // One after the other, by their lengths. `problem` says where the section stops making sense.
-std::vector<UnitHead> read_unit_heads(Data section, bool in_types, std::string& problem);
+std::vector<UnitHead> read_unit_heads(Data section, bool in_types, std::string& problem, std::uint64_t from = 0,
+                                      std::size_t most = ~std::size_t{0});
 
 // Reads attribute values of one unit.
 class UnitReader {

@@ -104,7 +104,8 @@ void Host::event(const proto::Event& event) {
     answer_waiters(rpc::stop_answer(exited->status));
   else if (std::holds_alternative<proto::DetachedEvent>(event))
     answer_waiters(fail(Errc::process_gone, "the debuggee was detached and runs on; no stop will come"));
-  if (!std::holds_alternative<proto::OutputEvent>(event) && !std::holds_alternative<proto::ModuleEvent>(event))
+  if (!std::holds_alternative<proto::OutputEvent>(event) && !std::holds_alternative<proto::ModuleEvent>(event) &&
+      !std::holds_alternative<proto::ProgressEvent>(event))
     report();
   const bool over =
       std::holds_alternative<proto::ExitedEvent>(event) || std::holds_alternative<proto::DetachedEvent>(event);

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "daemon/serve/host.hpp"
 #include "daemon/session/session.hpp"
@@ -31,10 +33,35 @@ Result<void> run_session(const SessionSetup& setup) {
                                             .tracer = tracer,
                                             .journal_dir = journals,
                                             .exec_helper = setup.executable,
+                                            .index_folder = setup.index_folder,
                                             .output_held = std::move(output_held)});
             });
   host.run();
   return {};
+}
+
+int index_ahead(const std::vector<std::string>& files, const std::string& folder) {
+  const auto tell = [](const rpc::Json& line) {
+    fmt::print("{}\n", line.dump(-1, ' ', false, rpc::Json::error_handler_t::replace));
+    std::fflush(stdout);
+  };
+  int code = 0;
+  for (const auto& file : files) {
+    const auto made = session::index_ahead(file, folder, [&](std::uint64_t done, std::uint64_t all) {
+      tell({{"file", file}, {"done", done}, {"of", all}});
+    });
+    if (made) {
+      tell({{"file", file},
+            {"debugFile", made->debug_file},
+            {"index", made->index},
+            {"bytes", made->bytes},
+            {"built", made->built}});
+    } else {
+      code = 1;
+      tell({{"file", file}, {"error", made.error().message}, {"hint", made.error().hint}});
+    }
+  }
+  return code;
 }
 
 namespace {

@@ -13,10 +13,16 @@ namespace trapline::serve {
 struct SessionSetup {
   int channel = -1;  // to the lobby
   std::string wire_log;
-  std::string executable;  // path of traplined, for terminals
+  std::string executable;    // path of traplined, for terminals
+  std::string index_folder;  // empty: the user's cache folder
 };
 // `traplined --session FD`. The calling thread becomes the tracer.
 Result<void> run_session(const SessionSetup& setup);
+
+// `traplined --build-index FILE...`: builds the indexes of these programs' debug information ahead of time. Prints what
+// happens as JSON objects, one a line: {file, done, of} while it works, then {file, debugFile, index, bytes, built} or
+// {file, error}. The exit code: 1 where one failed.
+int index_ahead(const std::vector<std::string>& files, const std::string& folder);
 
 // `traplined --wait-for-tracer SOCKET [--no-aslr] [--stdin FILE]... -- ARGV`: what a terminal is asked to run. Says who
 // it is, waits until it is traced, and becomes ARGV. Returns only where it cannot; the message is for the terminal.

@@ -25,13 +25,6 @@ std::string list_of(const std::vector<Pid>& pids) {
   return text;
 }
 
-sym::SearchOptions search_options(const proto::SourceOptions& options, std::string root) {
-  sym::SearchOptions search;
-  if (!options.debug_file_dirs.empty()) search.debug_dirs = options.debug_file_dirs;
-  search.root = std::move(root);
-  return search;
-}
-
 }  // namespace
 
 std::unique_ptr<proto::Control> make_session(Environment environment) {
@@ -39,7 +32,11 @@ std::unique_ptr<proto::Control> make_session(Environment environment) {
 }
 
 Session::Session(Environment environment)
-    : environment_(std::move(environment)), children_(environment_.loop, SIGCHLD), retry_(environment_.loop) {
+    : environment_(std::move(environment)),
+      children_(environment_.loop, SIGCHLD),
+      retry_(environment_.loop),
+      index_timer_(environment_.loop),
+      indexer_([&loop = environment_.loop](std::function<void()> work) { asio::post(loop, std::move(work)); }) {
   watch_children();
 }
 

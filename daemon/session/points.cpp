@@ -44,14 +44,17 @@ void Session::modules_changed(const image::Changes& changes) {
   if (changes.added.empty() && changes.removed.empty()) return;
   if (!loader_site_) place_loader_site();
   bind_all();
+  index_soon();
 }
 
-void Session::bind_all() {
+void Session::bind_all(Rebind which) {
   if (no_debug_ || !modules_ || !inferior_) return;
   std::vector<run::Inferior::SiteEdit> edits;
   std::vector<BreakpointId> changed;
   for (auto& [id, breakpoint] : breakpoints_.entries())
-    if (breakpoints_.bind(breakpoint, *modules_, sources_, edits)) changed.push_back(id);
+    if ((which == Rebind::all || std::holds_alternative<proto::FunctionPlace>(breakpoint.info.spec.place)) &&
+        breakpoints_.bind(breakpoint, *modules_, sources_, edits))
+      changed.push_back(id);
   place(std::move(edits), &changed);
   for (const auto id : changed)
     if (const auto* breakpoint = breakpoints_.find(id))
@@ -101,6 +104,7 @@ Result<std::vector<proto::BreakpointInfo>> Session::edit_breakpoints(std::span<c
       breakpoint.info.message = "the program is not running yet";
   }
   if (placeable) place(std::move(edits));
+  if (placeable && !add.empty()) index_soon();
   std::vector<proto::BreakpointInfo> answers;
   for (const auto id : added) {
     answers.push_back(breakpoints_.find(id)->info);

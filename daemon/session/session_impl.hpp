@@ -8,10 +8,12 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "daemon/image/modules.hpp"
+#include "daemon/index/behind.hpp"
 #include "daemon/natvis/engine.hpp"
 #include "daemon/run/inferior.hpp"
 #include "daemon/session/breakpoint_table.hpp"
@@ -76,6 +78,7 @@ class Session final : public proto::Control, private run::Observer {
   Result<std::string> source_text(const std::string& path) override;
   Result<std::vector<proto::SymbolInfo>> find_symbols(const std::string& query, std::uint32_t limit) override;
   std::map<std::string, double> stats() override;
+  Result<void> cancel_progress(const std::string& id) override;
 
  private:
   // run::Observer
@@ -123,7 +126,8 @@ class Session final : public proto::Control, private run::Observer {
   void load_modules();
   void modules_changed(const image::Changes& changes);
   void place_loader_site();
-  void bind_all();
+  enum class Rebind : std::uint8_t { all, functions };
+  void bind_all(Rebind which = Rebind::all);
   void place(std::vector<run::Inferior::SiteEdit> edits, std::vector<BreakpointId>* touched = nullptr);
   bool breakpoint_says_stop(Breakpoint& breakpoint, Tid thread, LoadAddr pc);
   void report_condition_error(Breakpoint& breakpoint, const Error& error);
@@ -144,6 +148,16 @@ class Session final : public proto::Control, private run::Observer {
   bool returned_to(FramePlace frame) const {
     return returned_ && returned_->thread == frame.thread && frame.level == 0;
   }
+
+  // indexing
+  std::string index_folder() const;
+  sym::SearchOptions search_options(const proto::SourceOptions& options, std::string root) const;
+  void index_soon();
+  void index_next();
+  void index_module(std::shared_ptr<const sym::Module> module, const sym::Module::IndexSource& source);
+  void index_progressed(std::uint64_t done, std::uint64_t all);
+  void index_done(const sym::Module& module, const std::string& path,
+                  Result<std::shared_ptr<const index::Index>> index);
 
   // looking
   proto::Stop describe_stop(const run::StopReport& report);
@@ -166,6 +180,17 @@ class Session final : public proto::Control, private run::Observer {
   Environment environment_;
   asio::signal_set children_;
   asio::steady_timer retry_;
+  asio::steady_timer index_timer_;
+  struct Indexing {
+    std::string id;
+    std::string name;
+    std::chrono::steady_clock::time_point begun{};
+    bool told = false;
+  };
+  Indexing indexing_;
+  std::uint64_t last_progress_ = 0;
+  std::set<std::string> index_tried_;
+  index::Behind indexer_;
   std::map<std::uint64_t, proto::Listener> listeners_;
   std::uint64_t next_listener_ = 1;
   std::deque<proto::Event> queue_;

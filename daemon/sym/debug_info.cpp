@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "daemon/index/build.hpp"
 #include "daemon/sym/debug_link.hpp"
 #include "daemon/sym/dwarf_handle.hpp"
 #include "daemon/sym/functions.hpp"
@@ -21,16 +22,6 @@ const char* text_of(const Dwarf_Die& die, unsigned name) {
   Dwarf_Attribute found;
   const char* text = own_attribute(die, name, found) ? dwarf_formstring(&found) : nullptr;
   return text ? text : "";
-}
-
-// gcc records its switches ("GNU C++17 12.2.0 -mtune=generic -O2 -g"); clang does so only when asked to.
-bool optimizing(std::string_view producer) {
-  bool optimized = false;
-  for (std::size_t at = producer.find(" -O"); at != std::string_view::npos; at = producer.find(" -O", at + 3)) {
-    const auto level = producer.substr(at + 3, producer.find(' ', at + 3) - (at + 3));
-    optimized = level != "0" && level != "g";  // the last one counts
-  }
-  return optimized;
 }
 
 }  // namespace
@@ -85,14 +76,6 @@ void DebugInfo::open_alternate(const SearchOptions& options) {
   if (alternate_) dwarf_setalt(dwarf_, alternate_);
 }
 
-const std::deque<Unit>& DebugInfo::units() {
-  if (!units_read_) {
-    units_read_ = true;
-    read_units();
-  }
-  return units_;
-}
-
 void DebugInfo::read_units() {
   Dwarf_CU* cu = nullptr;
   Dwarf_Half version = 0;
@@ -114,9 +97,9 @@ void DebugInfo::read_units() {
     Dwarf_Word offset = 0;
     if (own_attribute(die, DW_AT_stmt_list, found) && dwarf_formudata(&found, &offset) == 0) unit.line_offset = offset;
     if (const int language = dwarf_srclang(&unit.die); language > 0) unit.language = language;
-    if (unit.compile_unit) unit.optimized = optimizing(text_of(die, DW_AT_producer));
-    unit_by_cu_.emplace(cu, unit.index);
+    if (unit.compile_unit) unit.optimized = index::optimizing(text_of(die, DW_AT_producer));
     units_.push_back(unit);
+    unit_by_cu_.emplace(cu, &units_.back());
   }
   if (got < 0)
     problem_ = fmt::format("{}: .debug_info is damaged behind its first {} units ({})", file_.path(), units_.size(),
@@ -128,11 +111,11 @@ void DebugInfo::read_units() {
 
 void DebugInfo::read_unit_ranges() {
   std::vector<bool> covered(units().size(), false);
-  for (const auto& unit : units()) {
-    if (!unit.compile_unit) continue;
-    for (const auto& range : ranges_of(unit.die)) {
-      covered[unit.index] = true;
-      unit_ranges_.add(range.begin, range.end, unit.index);
+  for (const auto* unit : units()) {
+    if (!unit->compile_unit) continue;
+    for (const auto& range : ranges_of(unit->die)) {
+      covered[unit->index] = true;
+      unit_ranges_.add(range.begin, range.end, unit->index);
     }
   }
   add_aranges(covered);
@@ -166,12 +149,24 @@ const IntervalIndex<std::uint32_t>& DebugInfo::unit_ranges() {
 }
 
 const Unit* DebugInfo::unit_at(std::uint64_t at) {
+  if (!surveyed_ && !names_index())
+    if (const Unit* unit = unit_by_aranges(at)) return unit;
+  if (const auto* known = table()) {
+    const auto number = known->unit_at(at);
+    const Unit* unit = number ? &numbered(*number) : nullptr;
+    return unit && unit->die.addr ? unit : nullptr;
+  }
   const auto* found = unit_ranges().find(at);
   return found ? &units_[found->payload] : nullptr;
 }
 
 std::vector<const Unit*> DebugInfo::units_in(FileRange range) {
   std::vector<const Unit*> found;
+  if (const auto* known = table()) {
+    for (const auto number : known->units_in(range.begin, range.end))
+      if (const Unit& unit = numbered(number); unit.die.addr) found.push_back(&unit);
+    return found;
+  }
   const auto& ranges = unit_ranges();
   if (const auto* first = ranges.find(range.begin)) found.push_back(&units_[first->payload]);
   const auto& entries = ranges.entries();
@@ -183,9 +178,11 @@ std::vector<const Unit*> DebugInfo::units_in(FileRange range) {
 }
 
 const Unit* DebugInfo::unit_of(Dwarf_CU* cu) {
+  if (const auto known = unit_by_cu_.find(cu); known != unit_by_cu_.end()) return known->second;
+  if (table()) return unit_of_known(cu);
   units();
   const auto found = unit_by_cu_.find(cu);
-  return found == unit_by_cu_.end() ? nullptr : &units_[found->second];
+  return found == unit_by_cu_.end() ? nullptr : found->second;
 }
 
 LineTable* DebugInfo::table_at(std::uint64_t offset, const Unit& unit) {
@@ -237,24 +234,43 @@ std::vector<LineTable*> DebugInfo::tables_mentioning(std::string_view wanted) {
   const auto mentions = [&](const LineHeader& header) {
     return std::ranges::any_of(header.files, [&](const LineFile& f) { return base_name(f.name) == wanted; });
   };
-  for (const auto& unit : units()) {
-    if (!unit.line_offset || !unit.compile_unit || !seen.insert(*unit.line_offset).second) continue;
-    if (const auto known = tables_.find(*unit.line_offset); known != tables_.end()) {
+  if (const auto* known = names_index()) {
+    for (const auto& file : known->files_named(wanted))
+      for (const auto number : file.units) {
+        const Unit& unit = numbered(number);
+        LineTable* lines = unit.die.addr && unit.line_offset ? table_at(*unit.line_offset, unit) : nullptr;
+        if (lines && seen.insert(*unit.line_offset).second) found.push_back(lines);
+      }
+    if (names_index() == known) return found;
+    found.clear();
+    seen.clear();
+  }
+  for (const auto* unit : units()) {
+    if (!unit->line_offset || !unit->compile_unit || !seen.insert(*unit->line_offset).second) continue;
+    if (const auto known = tables_.find(*unit->line_offset); known != tables_.end()) {
       if (known->second && mentions(known->second->header)) found.push_back(known->second.get());
       continue;
     }
     // Not kept where it does not fit: the headers of a large program take more memory than the answer is worth.
-    const auto header = read_line_header(line_sections_, *unit.line_offset);
-    if (!header || !(mentions(*header) || base_name(unit.name) == wanted)) continue;
-    if (auto* table = table_at(*unit.line_offset, unit)) found.push_back(table);
+    const auto header = read_line_header(line_sections_, *unit->line_offset);
+    if (!header || !(mentions(*header) || base_name(unit->name) == wanted)) continue;
+    if (auto* table = table_at(*unit->line_offset, *unit)) found.push_back(table);
   }
   return found;
 }
 
 void DebugInfo::each_file(const std::function<void(std::string_view)>& take) {
+  if (const auto* known = names_index()) {
+    std::size_t count = 0;
+    known->each_file([&](std::string_view path) {
+      ++count;
+      take(*paths_.emplace(path).first);
+    });
+    if (count > 0 && names_index() == known) return;
+  }
   std::unordered_set<const LineTable*> seen;
-  for (const auto& unit : units()) {
-    LineTable* table = unit.compile_unit ? lines(unit) : nullptr;
+  for (const auto* unit : units()) {
+    LineTable* table = unit->compile_unit ? lines(*unit) : nullptr;
     if (!table || !seen.insert(table).second) continue;
     for (std::size_t i = 0; i < table->header.files.size(); ++i)
       if (!table->header.files[i].name.starts_with('<')) take(path(*table, i));

@@ -14,6 +14,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "daemon/index/image.hpp"
 #include "daemon/sym/elf_file.hpp"
 #include "daemon/sym/interval_index.hpp"
 #include "daemon/sym/line_program.hpp"
@@ -55,10 +56,23 @@ class DebugInfo {
   Dwarf* dwarf() const { return dwarf_; }
   Dwarf* alternate() const { return alternate_; }
   const ElfFile& file() const { return file_; }
+  const ElfFile* alternate_file() const { return alternate_file_.get(); }
   bool is_code(std::uint64_t at) const { return program_.executable_at(at); }
   const std::string& problem() const { return problem_; }  // units that could not be read
 
-  const std::deque<Unit>& units();
+  // What is known without libdw: `table` has the units and their addresses, `names` all that an index has. Null: not
+  // there (names: not built yet), damaged, or the program is split into .dwo files, which libdw has to walk.
+  const index::Index* table();
+  const index::Index* names_index();
+  void use_index(std::shared_ptr<const index::Index> index);
+  // The DIE of an entry of the index; none where there is another one: the index then is not believed any more.
+  std::optional<Dwarf_Die> die_of(const index::Index::Entry& entry);
+  // Every inlined call of the function whose abstract DIE this is.
+  std::vector<Dwarf_Die> instances_of(const Dwarf_Die& abstract);
+  bool any_optimized();
+
+  // All of the file's own; each says something of itself, which takes a while for thousands.
+  const std::vector<const Unit*>& units();
   const Unit* unit_at(std::uint64_t at);
   std::vector<const Unit*> units_in(FileRange range);
   const Unit* unit_of(Dwarf_CU* cu);
@@ -87,6 +101,11 @@ class DebugInfo {
   DebugInfo(const ElfFile& program, const ElfFile& file);
   void open_alternate(const SearchOptions& options);
   void read_units();
+  const Unit& numbered(std::uint32_t number);  // of table(); without a DIE where it cannot be read
+  const Unit* unit_of_known(Dwarf_CU* cu);
+  const Unit* unit_by_aranges(std::uint64_t at);
+  bool open_unit(Unit& unit, std::uint64_t first_die, bool in_types);
+  std::shared_ptr<const index::Index> survey() const;
   void read_unit_ranges();
   const IntervalIndex<std::uint32_t>& unit_ranges();
   void add_aranges(const std::vector<bool>& covered);
@@ -99,10 +118,17 @@ class DebugInfo {
   Dwarf* alternate_ = nullptr;
   std::string problem_;
   LineSections line_sections_;
+  std::shared_ptr<const index::Index> index_, survey_;
+  std::vector<std::shared_ptr<const index::Index>> given_up_;  // what was read of them is still pointed at
+  bool surveyed_ = false;
   bool units_read_ = false;
   bool ranges_read_ = false;
   std::deque<Unit> units_;
-  std::unordered_map<Dwarf_CU*, std::uint32_t> unit_by_cu_;
+  std::vector<const Unit*> all_units_;
+  std::unordered_map<Dwarf_CU*, const Unit*> unit_by_cu_;
+  std::vector<Unit*> by_number_;                        // of table(); null: not read yet
+  std::unordered_map<std::uint64_t, Unit*> by_header_;  // of the same, and those found before there was a table
+  std::uint64_t units_reached_ = 0;                     // libdw has looked at the headers before this offset
   IntervalIndex<std::uint32_t> unit_ranges_;
   std::unordered_map<std::uint64_t, std::unique_ptr<LineTable>> tables_;  // by offset; null: damaged
   std::unordered_set<std::string> paths_;

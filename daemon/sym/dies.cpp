@@ -8,9 +8,6 @@
 namespace trapline::sym {
 namespace {
 
-// Offsets in .debug_types (DWARF 4 type units) carry this bit in a DieRef: both sections begin at 0.
-constexpr std::uint64_t in_types_section = std::uint64_t{1} << 63;
-
 bool in_types(const Dwarf_Die& die) {
   Dwarf_Half version = 0;
   std::uint8_t type = 0;

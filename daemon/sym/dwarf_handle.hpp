@@ -24,8 +24,12 @@
 namespace trapline::sym {
 
 class ElfFile;
+struct NameQuery;
 class SymbolTable;
 class DebugInfo;
+
+// Offsets in .debug_types (DWARF 4 type units) carry this bit in a DieRef: both sections begin at 0.
+inline constexpr std::uint64_t in_types_section = std::uint64_t{1} << 63;
 
 inline constexpr int max_reference_chain = 16;
 inline constexpr int max_die_depth = 256;  // deeper trees are taken for damaged ones
@@ -43,7 +47,9 @@ class ElfModule final : public Module {
   Dwarf* alternate() const;  // the dwz file, where one was found
   const ElfFile& file() const { return *file_; }
   DebugInfo* debug_info() const;  // opened by the first call; null where dwarf() is
-  bool has_debug_frame() const;   // known without opening the debug information
+  // The index; where large debug information has none yet, it is built now. Null: there is none to be had.
+  const index::Index* index_for_names() const;
+  bool has_debug_frame() const;  // known without opening the debug information
   // Bytes of the file as they are mapped at `at` (relocations not applied); fewer at a segment's end.
   std::span<const std::byte> bytes_at(std::uint64_t at, std::size_t count) const;
 
@@ -58,6 +64,9 @@ class ElfModule final : public Module {
   bool debug_info_waits() const override { return !debug_tried_ && debug_file_ != nullptr; }
   std::string debug_file() const override;
   std::string debug_problem() const override;
+  std::optional<IndexSource> wants_index() const override;
+  std::optional<IndexSource> index_source() const override;
+  void use_index(std::shared_ptr<const index::Index> index) const override;
   std::optional<bool> optimized() const override;
   std::optional<FileRange> section(std::string_view name) const override;
   std::optional<ElfSymbol> symbol_at(std::uint64_t at) const override;
@@ -75,12 +84,23 @@ class ElfModule final : public Module {
 
  private:
   bool has_dwarf() const;
+  // Of the cache, or given by use_index(); known without opening the debug information.
+  const index::Index* ready_index() const;
+  bool large() const;  // so much debug information that reading all of it takes a while
+  // Whether the DIEs have to be asked for that name, and can be now; else the symbols have the answer.
+  bool ask_dies_for(const NameQuery& query) const;
+  std::string alternate_path() const;
+  void build_index() const;
+  void add_instances(const Dwarf_Die& abstract, const std::string& qualified, std::vector<Function>& found) const;
 
   ModuleId id_;
   std::string path_;
   std::unique_ptr<ElfFile> file_;
   std::unique_ptr<ElfFile> debug_file_;  // null: the DWARF is in file_, or there is none
   SearchOptions options_;
+  mutable std::shared_ptr<const index::Index> index_;
+  mutable bool index_tried_ = false;
+  mutable bool index_missed_ = false;  // a question would have been answered better with it
   mutable bool debug_tried_ = false;
   mutable std::unique_ptr<DebugInfo> debug_;  // after the files: libdw reads from them until it is closed
   mutable std::string problem_;

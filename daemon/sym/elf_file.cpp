@@ -3,7 +3,9 @@
 #include <elfutils/libdwelf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +13,8 @@
 
 namespace trapline::sym {
 namespace {
+
+constexpr std::size_t release_worth = 1 << 20;
 
 constexpr std::size_t max_headers = 1U << 20;  // sections or segments; real files have hundreds
 
@@ -127,6 +131,13 @@ std::span<const std::byte> ElfFile::contents(std::string_view name) const {
   return as_bytes(data->d_buf, data->d_size);
 }
 
+std::uint64_t ElfFile::stored_size(std::string_view name) const {
+  const Section* found = section(name);
+  Elf_Scn* scn = found ? elf_getscn(elf_, found->index) : nullptr;
+  GElf_Shdr header;
+  return scn && gelf_getshdr(scn, &header) && header.sh_type != SHT_NOBITS ? header.sh_size : 0;
+}
+
 std::span<const std::byte> ElfFile::bytes_at(std::uint64_t at, std::size_t count) const {
   for (const auto& segment : segments_) {
     if (!segment.range.contains(at)) continue;
@@ -138,6 +149,15 @@ std::span<const std::byte> ElfFile::bytes_at(std::uint64_t at, std::size_t count
     return as_bytes(raw + offset, std::min<std::uint64_t>({count, in_segment, size - offset}));
   }
   return {};
+}
+
+void ElfFile::release_pages() const {
+  std::size_t size = 0;
+  char* begin = fd_ ? elf_rawfile(elf_, &size) : nullptr;
+  // Only whole pages of the read-only map; libelf reads small files into memory of its own, which is not a map's begin.
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  if (begin == nullptr || size < release_worth || reinterpret_cast<std::uintptr_t>(begin) % page != 0) return;
+  ::madvise(begin, size, MADV_DONTNEED);
 }
 
 bool ElfFile::executable_at(std::uint64_t at) const {

@@ -46,7 +46,11 @@ class ElfFile {
   const Section* section(std::string_view name) const;
   // Contents, decompressed; empty where the section is missing, has no bytes in the file, or is damaged.
   std::span<const std::byte> contents(std::string_view name) const;
+  std::uint64_t stored_size(std::string_view name) const;  // of a section in the file, as it is there
   std::span<const std::byte> bytes_at(std::uint64_t at, std::size_t count) const;
+  // The pages of the mapped file that were touched are this process' no longer; they come back when they are touched
+  // again.
+  void release_pages() const;
   bool executable_at(std::uint64_t at) const;
   std::string build_id() const;  // hex
   bool has_dwarf() const;        // a .debug_info (or .debug_line: assembler) with bytes in it

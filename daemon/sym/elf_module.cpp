@@ -62,6 +62,7 @@ DebugInfo* ElfModule::debug_info() const {
   if (!debug_tried_ && has_dwarf()) {
     debug_tried_ = true;
     debug_ = DebugInfo::open(*file_, debug_file_ ? *debug_file_ : *file_, options_, problem_);
+    if (debug_ && ready_index()) debug_->use_index(index_);
   }
   return debug_.get();
 }
@@ -92,7 +93,7 @@ std::string ElfModule::debug_problem() const {
 }
 std::optional<bool> ElfModule::optimized() const {
   if (debug_info_waits()) return std::nullopt;
-  return debug_info() && std::ranges::any_of(debug_->units(), &Unit::optimized);
+  return debug_info() && debug_->any_optimized();
 }
 
 std::optional<FileRange> ElfModule::section(std::string_view name) const {
@@ -189,9 +190,9 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
 
   const NameQuery query = parse_name(name);
   if (!query.every_name() && query.base().empty()) return found;
-  if (debug_info()) {
+  if (ask_dies_for(query) && debug_info()) {
     for (const auto& entry : debug_->names().of(query)) {
-      if (!entry.concrete || !die_fits(*this, entry.die, query)) continue;
+      if (!entry.concrete || !die_fits(*this, entry.die, entry.qualified, query)) continue;
       const auto ranges = debug_->ranges_of(entry.die);
       const auto* concrete = ranges.empty() ? nullptr : debug_->functions().at(ranges[0].begin);
       if (concrete && concrete->die.addr == entry.die.addr) add(to_function(*this, *concrete));
@@ -212,39 +213,43 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
 std::vector<Function> ElfModule::inlined_instances(std::string_view name) const {
   std::vector<Function> found;
   const NameQuery query = parse_name(name);
-  if (!debug_info() || (!query.every_name() && query.base().empty())) return found;
+  if ((!query.every_name() && query.base().empty()) || !ask_dies_for(query) || !debug_info()) return found;
   for (const auto& entry : debug_->names().of(query)) {
-    if (entry.concrete || !die_fits(*this, entry.die, query)) continue;
-    const char* linkage = linkage_name(entry.die);
-    for (const auto& unit : debug_->units()) {
-      // Link-time optimisation puts instances into units of its own, all called <artificial>.
-      if (unit.index != entry.unit && std::string_view(unit.name) != "<artificial>") continue;
-      for (const auto& die : debug_->functions().instances_of(entry.die, unit)) {
-        const auto ranges = debug_->ranges_of(die);
-        if (ranges.empty()) continue;
-        Dwarf_Die copy = die;
-        Dwarf_Addr entry_pc = 0;
-        const bool given = dwarf_entrypc(&copy, &entry_pc) == 0;
-        // gcc may name an entry that is not among the ranges, where the scheduler moved the first instructions away.
-        const auto holds = [&](const FileRange& r) { return r.contains(entry_pc); };
-        if (!given || std::ranges::none_of(ranges, holds)) entry_pc = ranges[0].begin;
-        found.push_back({.die = make_ref(*this, die),
-                         .name = qualified_name(*this, die),
-                         .linkage_name = linkage ? linkage : "",
-                         .entry = entry_pc,
-                         .ranges = ranges});
-      }
-    }
+    if (entry.concrete || !die_fits(*this, entry.die, entry.qualified, query)) continue;
+    add_instances(entry.die, entry.qualified, found);
   }
   return found;
+}
+
+void ElfModule::add_instances(const Dwarf_Die& abstract, const std::string& qualified,
+                              std::vector<Function>& found) const {
+  const std::string name = qualified.empty() ? qualified_name(*this, abstract) : qualified;
+  const char* linkage = linkage_name(abstract);
+  for (const auto& die : debug_->instances_of(abstract)) {
+    const auto ranges = debug_->ranges_of(die);
+    if (ranges.empty()) continue;
+    Dwarf_Die copy = die;
+    Dwarf_Addr entry_pc = 0;
+    const bool given = dwarf_entrypc(&copy, &entry_pc) == 0;
+    // gcc may name an entry that is not among the ranges, where the scheduler moved the first instructions away.
+    const auto holds = [&](const FileRange& r) { return r.contains(entry_pc); };
+    if (!given || std::ranges::none_of(ranges, holds)) entry_pc = ranges[0].begin;
+    found.push_back({.die = make_ref(*this, die),
+                     .name = name,
+                     .linkage_name = linkage ? linkage : "",
+                     .entry = entry_pc,
+                     .ranges = ranges});
+  }
 }
 
 std::vector<Function> ElfModule::search_functions(std::string_view query, std::size_t limit) const {
   std::vector<Function> found;
   std::unordered_set<std::uint64_t> seen;
-  if (debug_info()) {
+  NameQuery any;
+  any.components.emplace_back(split_scopes(query).back());
+  if ((ready_index() || ask_dies_for(any)) && debug_info()) {
     const auto base = split_scopes(query).back();
-    for (const auto& entry : debug_->names().all()) {
+    for (const auto& entry : debug_->names().containing(without_template_arguments(base))) {
       if (found.size() >= limit) return found;
       if (!entry.concrete || entry.base.find(without_template_arguments(base)) == std::string_view::npos) continue;
       const auto ranges = debug_->ranges_of(entry.die);

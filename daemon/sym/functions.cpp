@@ -76,7 +76,7 @@ void FunctionTable::collect(UnitFunctions& functions, const Dwarf_Die& parent, i
 }
 
 FunctionTable::UnitFunctions& FunctionTable::of(const Unit& unit) {
-  const auto [slot, fresh] = units_.try_emplace(unit.index);
+  const auto [slot, fresh] = units_.try_emplace(&unit);
   if (fresh) {
     collect(slot->second, unit.die, 0);
     for (const auto& function : slot->second.list)

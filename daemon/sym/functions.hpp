@@ -56,7 +56,7 @@ class FunctionTable {
   void add_inlined(InlineTree& tree, const Dwarf_Die& parent, int parent_node, int depth);
 
   DebugInfo& info_;
-  std::unordered_map<std::uint32_t, UnitFunctions> units_;
+  std::unordered_map<const Unit*, UnitFunctions> units_;
   std::unordered_map<const ConcreteFunction*, InlineTree> trees_;
 };
 

@@ -14,6 +14,10 @@
 #include "proto/words/ids.hpp"
 #include "proto/words/result.hpp"
 
+namespace trapline::index {
+class Index;
+}
+
 namespace trapline::sym {
 
 class Module;
@@ -40,6 +44,14 @@ struct SearchOptions {
   std::string root{};  // prefix for the target's mount namespace: "/proc/PID/root" or ""
   // The file to read where root + path is not what is mapped (deleted, replaced): "/proc/PID/exe". Else empty.
   std::string read_from{};
+  // Where indexes of large debug information are kept (daemon/index/store.hpp); empty: nowhere.
+  std::string index_folder{};
+  // Bytes of .debug_info, as they are in the file, from which on an index is worth it: libdw walks a mebibyte in about
+  // 20 ms.
+  std::uint64_t index_worth = std::uint64_t{1} << 20;
+  // Somebody builds what wants_index() asks for: until it is there, names are answered by the symbol tables alone where
+  // reading all debug information would keep the question waiting. Else such a question has the index built.
+  bool index_comes = false;
 };
 
 struct Segment {
@@ -117,6 +129,16 @@ class Module {
   virtual bool debug_info_waits() const = 0;
   virtual std::string debug_file() const = 0;  // empty: in the file itself
   virtual std::string debug_problem() const = 0;
+  // What the index of this module would be built from. None: it has one, is too small to need one, or nobody has asked
+  // for its debug information yet.
+  struct IndexSource {
+    std::string path;
+    std::string alternate;  // the dwz file; may be empty
+  };
+  virtual std::optional<IndexSource> wants_index() const = 0;
+  virtual std::optional<IndexSource> index_source() const = 0;  // of any size; none: no debug information
+  // The index of wants_index(). Answers about names may be more from now on.
+  virtual void use_index(std::shared_ptr<const index::Index> index) const = 0;
   // By DW_AT_producer. nullopt: not known before a separate debug file is opened (by another question).
   virtual std::optional<bool> optimized() const = 0;
   virtual std::optional<FileRange> section(std::string_view name) const = 0;  // ".plt", ".plt.sec", ".init" ...

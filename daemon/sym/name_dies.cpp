@@ -26,6 +26,13 @@ bool die_fits(const ElfModule& module, const Dwarf_Die& die, const NameQuery& qu
          die_parameters_fit(module, die, query);
 }
 
+bool die_fits(const ElfModule& module, const Dwarf_Die& die, const std::string& qualified, const NameQuery& query) {
+  if (qualified.empty()) return die_fits(module, die, query);
+  if (name_fits(query, qualified)) return die_parameters_fit(module, die, query);
+  const char* linkage = linkage_name(die);
+  return linkage && demangle(linkage).starts_with('<') && die_fits(module, die, query);
+}
+
 bool die_parameters_fit(const ElfModule& module, const Dwarf_Die& die, const NameQuery& query) {
   if (!query.parameters) return true;
   const char* linkage = linkage_name(die);

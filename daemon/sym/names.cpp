@@ -40,7 +40,8 @@ void NameIndex::collect(const Dwarf_Die& parent, std::uint32_t unit, bool into_c
 void NameIndex::build() {
   if (built_) return;
   built_ = true;
-  for (const auto& unit : info_.units()) collect(unit.die, unit.index, !members_are_defined_outside(unit.language), 0);
+  for (const auto* unit : info_.units())
+    collect(unit->die, unit->index, !members_are_defined_outside(unit->language), 0);
   std::ranges::stable_sort(entries_, {}, &Entry::base);
   entries_.shrink_to_fit();
 }
@@ -49,15 +50,67 @@ std::vector<NameIndex::Entry> NameIndex::of(const NameQuery& query) {
   return query.every_name() ? all() : with_base(query.base());
 }
 
+// Scopes without a name have one in qualified_name() all the same, which depends on what they are.
+std::string NameIndex::qualified(const index::Index& index, const index::Index::Entry& entry) {
+  const auto path = index.path_of(entry.scope);
+  std::string text;
+  if (!path) return text;
+  for (const auto part : *path) {
+    if (part.empty()) return {};
+    text.append(part).append("::");
+  }
+  return text.append(entry.name);
+}
+
+bool NameIndex::add(const index::Index& index, std::span<const index::Index::Entry> entries,
+                    std::vector<Entry>& found) {
+  for (const auto& entry : entries) {
+    if (entry.kind != index::Kind::function && entry.kind != index::Kind::inlined) continue;
+    const auto die = info_.die_of(entry);
+    if (!die) return false;
+    found.push_back({.base = index::base_of(entry.name),
+                     .die = *die,
+                     .unit = entry.unit,
+                     .concrete = entry.kind == index::Kind::function,
+                     .qualified = qualified(index, entry)});
+  }
+  return true;
+}
+
+// What libdw reads of a damaged unit before it gives up may be more than the index has.
+const index::Index* NameIndex::usable() {
+  const auto* index = info_.names_index();
+  return index && !index->has_damaged_units() ? index : nullptr;
+}
+
 std::vector<NameIndex::Entry> NameIndex::with_base(std::string_view base) {
+  if (const auto* index = usable()) {
+    std::vector<Entry> found;
+    if (add(*index, index->with_base(base), found) && !index->damaged()) return found;
+  }
   build();
   const auto found = std::ranges::equal_range(entries_, base, {}, &Entry::base);
   return {found.begin(), found.end()};
 }
 
-const std::vector<NameIndex::Entry>& NameIndex::all() {
+std::vector<NameIndex::Entry> NameIndex::containing(std::string_view text) {
+  if (const auto* index = usable()) {
+    std::vector<Entry> found;
+    bool whole = true;
+    index->each_name([&](std::string_view name, std::span<const index::Index::Entry> entries) {
+      if (index::base_of(name).find(text) != std::string_view::npos) whole = add(*index, entries, found);
+      return whole;
+    });
+    std::ranges::stable_sort(found, {}, &Entry::base);
+    if (whole && !index->damaged()) return found;
+  }
   build();
-  return entries_;
+  std::vector<Entry> found;
+  for (const auto& entry : entries_)
+    if (entry.base.find(text) != std::string_view::npos) found.push_back(entry);
+  return found;
 }
+
+std::vector<NameIndex::Entry> NameIndex::all() { return containing({}); }
 
 }  // namespace trapline::sym

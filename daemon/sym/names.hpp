@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "daemon/index/image.hpp"
 #include "daemon/sym/regex.hpp"
 
 namespace trapline::sym {
@@ -41,6 +43,8 @@ std::string_view without_template_arguments(std::string_view component);
 
 // A function's DIE against all of the query, its parameters too.
 bool die_fits(const ElfModule& module, const Dwarf_Die& die, const NameQuery& query);
+// The same where the qualified name is known: without looking for the scopes in the tree, which is read to know them.
+bool die_fits(const ElfModule& module, const Dwarf_Die& die, const std::string& qualified, const NameQuery& query);
 bool die_parameters_fit(const ElfModule& module, const Dwarf_Die& die, const NameQuery& query);
 
 class NameIndex {
@@ -50,14 +54,20 @@ class NameIndex {
     std::string_view base;  // last component, without template arguments
     Dwarf_Die die{};
     std::uint32_t unit = 0;
-    bool concrete = false;  // has code; else the abstract root of inlined calls
+    bool concrete = false;    // has code; else the abstract root of inlined calls
+    std::string qualified{};  // with its scopes, where an index knows all of them by name; else empty
   };
   std::vector<Entry> of(const NameQuery& query);  // what the query may mean, by its base; all where it has none
   std::vector<Entry> with_base(std::string_view base);
-  const std::vector<Entry>& all();  // ordered by base
+  std::vector<Entry> containing(std::string_view text);  // whose base does
+  std::vector<Entry> all();
 
  private:
   void build();
+  // False: an entry is not what the index says.
+  bool add(const index::Index& index, std::span<const index::Index::Entry> entries, std::vector<Entry>& found);
+  const index::Index* usable();
+  static std::string qualified(const index::Index& index, const index::Index::Entry& entry);
   void collect(const Dwarf_Die& parent, std::uint32_t unit, bool into_classes, int depth);
 
   DebugInfo& info_;

@@ -8,6 +8,7 @@ namespace trapline::sym {
 namespace {
 
 constexpr std::size_t max_symbols = 1U << 25;
+constexpr std::size_t worth_sorting = 16;
 
 bool names_code_or_data(unsigned type) {
   return type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE || type == STT_GNU_IFUNC;
@@ -58,7 +59,9 @@ void SymbolTable::read() {
   read_from(program_, SHT_SYMTAB);
   if (symbols_.empty() && debug_file_) read_from(*debug_file_, SHT_SYMTAB);
   if (symbols_.empty()) read_from(program_, SHT_DYNSYM);
-  std::ranges::sort(symbols_, {}, rank);
+  std::ranges::sort(symbols_, [](const RawSymbol& a, const RawSymbol& b) {
+    return a.address != b.address ? a.address < b.address : rank(a) < rank(b);
+  });
   for (std::uint32_t i = 0; i < symbols_.size(); ++i) {
     const auto& symbol = symbols_[i];
     const bool first_here = i == 0 || symbols_[i - 1].address != symbol.address;
@@ -68,9 +71,8 @@ void SymbolTable::read() {
       sized_.add(symbol.address, end, i);
   }
   sized_.seal();
-  by_name_.resize(symbols_.size());
-  for (std::uint32_t i = 0; i < by_name_.size(); ++i) by_name_[i] = i;
-  std::ranges::stable_sort(by_name_, {}, [&](std::uint32_t i) { return symbols_[i].name; });
+  for (const auto* file : {&program_, debug_file_})
+    if (file) file->release_pages();
 }
 
 bool SymbolTable::empty() const {
@@ -112,6 +114,17 @@ const RawSymbol* SymbolTable::at(std::uint64_t address) {
 std::vector<const RawSymbol*> SymbolTable::with_mangled_name(std::string_view name) {
   read();
   std::vector<const RawSymbol*> found;
+  // The first few questions are answered faster by looking at each than by putting 100,000 into order.
+  if (by_name_.empty() && ++asked_by_name_ <= worth_sorting) {
+    for (const auto& symbol : symbols_)
+      if (symbol.name == name) found.push_back(&symbol);
+    return found;
+  }
+  if (by_name_.empty()) {
+    by_name_.resize(symbols_.size());
+    for (std::uint32_t i = 0; i < by_name_.size(); ++i) by_name_[i] = i;
+    std::ranges::stable_sort(by_name_, {}, [&](std::uint32_t i) { return symbols_[i].name; });
+  }
   for (const auto i : std::ranges::equal_range(by_name_, name, {}, [&](std::uint32_t n) { return symbols_[n].name; }))
     found.push_back(&symbols_[i]);
   return found;
@@ -129,7 +142,10 @@ std::vector<std::pair<const RawSymbol*, std::string>> SymbolTable::functions_wit
   for (const auto& symbol : symbols_) {
     if (!symbol.function) continue;
     if (!is_mangled(symbol.name)) {
-      if (every || symbol.name == base) found.emplace_back(&symbol, std::string(symbol.name));
+      // gcc marks the variants of a function: "f.isra.0", "f.part.1"; whether that is f is for the DIE to say.
+      const bool variant = symbol.name.size() > base.size() && symbol.name[base.size()] == '.' &&
+                           symbol.name.starts_with(base) && !symbol.name.ends_with(".cold");
+      if (every || symbol.name == base || variant) found.emplace_back(&symbol, std::string(symbol.name));
       continue;
     }
     if (!coded && symbol.name.find(identifier) == std::string_view::npos) continue;

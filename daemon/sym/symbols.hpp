@@ -42,7 +42,8 @@ class SymbolTable {
   bool read_ = false;
   std::vector<RawSymbol> symbols_;  // by address; of those at one address the best known first
   IntervalIndex<std::uint32_t> sized_;
-  std::vector<std::uint32_t> by_name_;
+  std::vector<std::uint32_t> by_name_;  // once it was worth sorting
+  std::size_t asked_by_name_ = 0;
 };
 
 }  // namespace trapline::sym

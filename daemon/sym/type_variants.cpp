@@ -97,8 +97,8 @@ const Type* rust_vtable_type(const Module& module, std::uint64_t at) {
     known.emplace();
     const ElfModule& elf = elf_module(module);
     if (DebugInfo* info = elf.debug_info())
-      for (const auto& unit : info->units())
-        if (unit.compile_unit && unit.language == DW_LANG_Rust) add_vtables(elf, unit.die, *known);
+      for (const auto* unit : info->units())
+        if (unit->compile_unit && unit->language == DW_LANG_Rust) add_vtables(elf, unit->die, *known);
   }
   const auto found = known->find(at);
   return found == known->end() ? nullptr : type_at(found->second);

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <string>
 
+#include "daemon/sym/debug_info.hpp"
 #include "daemon/sym/names.hpp"
 #include "daemon/sym/type_parts.hpp"
 
@@ -228,7 +229,58 @@ std::vector<std::string> UnitNames::path_of(std::uint32_t entry) const {
 
 // ---- all units of a module
 
+// By the index or the survey, which know the units without libdw reading one after the other.
+bool ScopeNames::add_known_units() {
+  DebugInfo* info = module_.debug_info();
+  const index::Index* known = info ? info->table() : nullptr;
+  if (!known) return false;
+  for (std::size_t n = 0; n < known->unit_count(); ++n) {
+    const auto unit = known->unit(n);
+    if (!unit) return false;
+    const bool alternate = unit->is(index::UnitRow::alternate);
+    const std::uint64_t mark = unit->is(index::UnitRow::in_types) ? in_types_section : 0;
+    units_.push_back({.module = &module_, .offset = unit->row.first_die | mark, .alternate = alternate});
+    by_offset_.emplace(std::pair(alternate, units_.back().offset), n);
+  }
+  return true;
+}
+
+std::vector<std::size_t> ScopeNames::units_naming(std::string_view name) const {
+  std::vector<std::size_t> found;
+  const index::Index* index = numbered_as_index_ ? module_.index_for_names() : nullptr;
+  if (index && index->unit_count() == units_.size()) {
+    for (const auto& entry : index->with_base(index::base_of(name))) found.push_back(entry.unit);
+    for (std::size_t n = 0; index->has_damaged_units() && n < units_.size(); ++n)
+      if (const auto unit = index->unit(n); unit && unit->is(index::UnitRow::damaged)) found.push_back(n);
+    std::ranges::sort(found);
+    const auto again = std::ranges::unique(found);
+    found.erase(again.begin(), again.end());
+    if (!index->damaged()) return found;
+  }
+  found.resize(units_.size());
+  std::iota(found.begin(), found.end(), std::size_t{0});
+  return found;
+}
+
+std::vector<std::size_t> ScopeNames::units_of_file(std::string_view file) const {
+  std::vector<std::size_t> found;
+  DebugInfo* info = module_.debug_info();
+  const index::Index* known = numbered_as_index_ && info ? info->table() : nullptr;
+  for (std::size_t n = 0; n < units_.size(); ++n) {
+    const auto unit = known ? known->unit(n) : std::nullopt;
+    if (!unit || (unit->name.ends_with(file) && path_fits(unit->name, file))) found.push_back(n);
+  }
+  return found;
+}
+
 ScopeNames::ScopeNames(const ElfModule& module) : module_(module) {
+  if (add_known_units()) {
+    numbered_as_index_ = true;
+    names_.resize(units_.size());
+    return;
+  }
+  units_.clear();
+  by_offset_.clear();
   const auto add_units = [&](Dwarf* dwarf) {
     Dwarf_CU* unit = nullptr;
     Dwarf_Die die, split;
@@ -280,7 +332,7 @@ DieRef find_definition(const Module& where, const DieRef& declaration, const Mod
   if (wanted.name.empty()) return {};
   const std::vector<std::string> path = home.path_of(*entry);
   ScopeNames& index = names_of(where);
-  for (std::size_t n = 0; n < index.unit_count(); ++n) {
+  for (const std::size_t n : index.units_naming(wanted.name)) {
     const UnitNames& unit = index.unit(n);
     for (const std::uint32_t i : unit.named(wanted.name)) {
       const NameEntry& found = unit.entries()[i];

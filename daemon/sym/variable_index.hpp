@@ -65,9 +65,17 @@ class ScopeNames {
   const UnitNames& unit_of(const DieRef& die);
   std::size_t unit_count() const { return units_.size(); }
   const UnitNames& unit(std::size_t n);
+  // The units that may have the name at namespace or class scope, ascending: by the index, else all of them. Of a type
+  // that many have, one is named.
+  std::vector<std::size_t> units_naming(std::string_view name) const;
+  // Those whose file has that name or path end.
+  std::vector<std::size_t> units_of_file(std::string_view file) const;
 
  private:
+  bool add_known_units();
+
   const ElfModule& module_;
+  bool numbered_as_index_ = false;
   std::vector<DieRef> units_;
   std::vector<std::unique_ptr<UnitNames>> names_;
   std::map<std::pair<bool, std::uint64_t>, std::size_t> by_offset_;

@@ -192,7 +192,7 @@ std::vector<Symbol> Lookup::in_all_units() {
     if (!module->has_debug_info()) continue;
     ScopeNames& index = names_of(*module);
     std::vector<Symbol> functions;
-    for (std::size_t n = 0; n < index.unit_count(); ++n) {
+    for (const std::size_t n : index.units_naming(name_.parts.back())) {
       const UnitNames& unit = index.unit(n);
       for (const Path& scope : scopes) {
         auto found = in_unit(unit, joined(scope, name_.parts));
@@ -243,7 +243,7 @@ std::vector<Symbol> Lookup::in_file() {
   for (const Module* module : from_.modules) {
     if (!module->has_debug_info()) continue;
     ScopeNames& index = names_of(*module);
-    for (std::size_t n = 0; n < index.unit_count(); ++n) {
+    for (const std::size_t n : index.units_of_file(name_.file)) {
       const UnitNames& unit = index.unit(n);
       const auto found = in_unit(unit, name_.parts);
       if (found.empty()) continue;
@@ -290,7 +290,7 @@ std::optional<Symbol> static_member(const Type* record, const Member& member, st
   for (const Module* module : order) {
     if (path.empty() || !module->has_debug_info()) continue;
     ScopeNames& index = names_of(*module);
-    for (std::size_t n = 0; n < index.unit_count(); ++n)
+    for (const std::size_t n : index.units_naming(path.back()))
       for (const Symbol& found : in_unit(index.unit(n), path))
         if (found.kind == Symbol::Kind::variable && !found.declaration) return found;
   }

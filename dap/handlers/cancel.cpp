@@ -5,6 +5,7 @@ namespace trapline::dap {
 
 Result<spec::NoBody> handle(spec::Cancel, Session& session, const spec::CancelArguments& args) {
   if (args.request_id) session.cancel(*args.request_id);
+  if (args.progress_id) static_cast<void>(session.control().cancel_progress(*args.progress_id));
   return spec::NoBody{};
 }
 

@@ -28,6 +28,7 @@ void from_json(const wire::In& in, InitializeArguments& out) {
   in.optional("pathFormat", out.path_format);
   in.optional("supportsRunInTerminalRequest", out.supports_run_in_terminal_request);
   in.optional("supportsInvalidatedEvent", out.supports_invalidated_event);
+  in.optional("supportsProgressReporting", out.supports_progress_reporting);
 }
 
 void from_json(const wire::In& in, StartArguments& out) {

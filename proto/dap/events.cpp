@@ -39,6 +39,21 @@ void to_json(nlohmann::json& j, const OutputBody& v) {
 
 void to_json(nlohmann::json& j, const BreakpointBody& v) { j = {{"reason", v.reason}, {"breakpoint", v.breakpoint}}; }
 
+void to_json(nlohmann::json& j, const ProgressStartBody& v) {
+  j = {{"progressId", v.progress_id}, {"title", v.title}, {"percentage", v.percentage}, {"cancellable", v.cancellable}};
+  if (!v.message.empty()) j["message"] = v.message;
+}
+
+void to_json(nlohmann::json& j, const ProgressUpdateBody& v) {
+  j = {{"progressId", v.progress_id}, {"percentage", v.percentage}};
+  if (!v.message.empty()) j["message"] = v.message;
+}
+
+void to_json(nlohmann::json& j, const ProgressEndBody& v) {
+  j = {{"progressId", v.progress_id}};
+  if (!v.message.empty()) j["message"] = v.message;
+}
+
 void to_json(nlohmann::json& j, const ModuleBody& v) { j = {{"reason", v.reason}, {"module", v.module}}; }
 
 void to_json(nlohmann::json& j, const ProcessBody& v) {

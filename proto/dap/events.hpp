@@ -75,7 +75,29 @@ struct CapabilitiesBody {
   static constexpr std::string_view event = "capabilities";
   std::vector<std::string_view> withdrawn{};
 };
+struct ProgressStartBody {
+  static constexpr std::string_view event = "progressStart";
+  std::string progress_id{};
+  std::string title{};
+  std::string message{};
+  std::uint32_t percentage = 0;
+  bool cancellable = false;
+};
+struct ProgressUpdateBody {
+  static constexpr std::string_view event = "progressUpdate";
+  std::string progress_id{};
+  std::string message{};
+  std::uint32_t percentage = 0;
+};
+struct ProgressEndBody {
+  static constexpr std::string_view event = "progressEnd";
+  std::string progress_id{};
+  std::string message{};
+};
 
+void to_json(nlohmann::json& j, const ProgressStartBody& v);
+void to_json(nlohmann::json& j, const ProgressUpdateBody& v);
+void to_json(nlohmann::json& j, const ProgressEndBody& v);
 void to_json(nlohmann::json& j, const InitializedBody& v);
 void to_json(nlohmann::json& j, const InvalidatedBody& v);
 void to_json(nlohmann::json& j, const StoppedBody& v);

@@ -30,6 +30,7 @@ struct InitializeArguments {
   PathFormat path_format = PathFormat::path;
   bool supports_run_in_terminal_request = false;
   bool supports_invalidated_event = false;
+  bool supports_progress_reporting = false;
 };
 // What the adapter can do: the keys that are true, and what else `initialize` tells.
 struct BreakpointMode {

@@ -57,6 +57,17 @@ struct Shape<proto::InvalidatedEvent> {
   static constexpr auto fields =
       std::tuple{must("threads", &I::threads, "they may stand elsewhere; ids of frames and values are gone")};
 };
+template <>
+struct Shape<proto::ProgressEvent> {
+  using P = proto::ProgressEvent;
+  static constexpr std::string_view name = "";
+  static constexpr auto fields = std::tuple{must("phase", &P::phase),
+                                            must("id", &P::id),
+                                            must("title", &P::title),
+                                            maybe("message", &P::message),
+                                            maybe("percentage", &P::percentage),
+                                            maybe("cancellable", &P::cancellable)};
+};
 struct NoParams {};
 template <>
 struct Shape<NoParams> {
@@ -231,7 +242,8 @@ std::string_view event_name(const proto::Event& event) {
           [](const proto::ModuleEvent&) { return "module"; },
           [](const proto::BreakpointEvent&) { return "breakpoint"; },
           [](const proto::OutputEvent&) { return "output"; },
-          [](const proto::InvalidatedEvent&) { return "invalidated"; }},
+          [](const proto::InvalidatedEvent&) { return "invalidated"; },
+          [](const proto::ProgressEvent&) { return "progress"; }},
       event);
 }
 
@@ -258,7 +270,8 @@ Json event_params(const proto::Event& event) {
                        BreakpointEventParams{.reason = e.change, .breakpoint = breakpoint_answer(e.breakpoint)});
                  },
                  [](const proto::OutputEvent& e) { return write(e); },
-                 [](const proto::InvalidatedEvent& e) { return write(e); }},
+                 [](const proto::InvalidatedEvent& e) { return write(e); },
+                 [](const proto::ProgressEvent& e) { return write(e); }},
       event);
 }
 
@@ -294,6 +307,7 @@ Result<proto::Event> read_event(std::string_view name, const Json& params) {
   }
   if (name == "output") return as_event(read_as<proto::OutputEvent>(params), [](auto o) { return o; });
   if (name == "invalidated") return as_event(read_as<proto::InvalidatedEvent>(params), [](auto i) { return i; });
+  if (name == "progress") return as_event(read_as<proto::ProgressEvent>(params), [](auto p) { return p; });
   return fail(Errc::unknown_request, fmt::format("no event is called \"{}\"", name));
 }
 
@@ -307,7 +321,8 @@ std::vector<std::pair<std::string, Json>> event_schemas(Components& components) 
           {"module", Codec<proto::ModuleEvent>::schema(components)},
           {"breakpoint", Codec<BreakpointEventParams>::schema(components)},
           {"output", Codec<proto::OutputEvent>::schema(components)},
-          {"invalidated", Codec<proto::InvalidatedEvent>::schema(components)}};
+          {"invalidated", Codec<proto::InvalidatedEvent>::schema(components)},
+          {"progress", Codec<proto::ProgressEvent>::schema(components)}};
 }
 
 }  // namespace trapline::rpc

@@ -34,6 +34,7 @@ TL_RPC_NAMES(proto::EvaluateContext, 5, {watch, "watch"}, {hover, "hover"}, {rep
 TL_RPC_NAMES(proto::OutputCategory, 4, {console, "console"}, {important, "important"}, {out, "stdout"},
              {err, "stderr"});
 TL_RPC_NAMES(proto::Change, 3, {added, "added"}, {changed, "changed"}, {removed, "removed"});
+TL_RPC_NAMES(proto::ProgressPhase, 3, {begin, "begin"}, {update, "update"}, {end, "end"});
 TL_RPC_NAMES(proto::StartMethod, 2, {launch, "launch"}, {attach, "attach"});
 #undef TL_RPC_NAMES
 

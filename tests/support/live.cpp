@@ -60,9 +60,16 @@ Line mark(std::string_view file, std::string_view name) {
   return found;
 }
 
-Live::Live() {
-  control_ =
-      session::make_session({.loop = loop_, .tracer = tracer_, .journal_dir = journal_folder(), .exec_helper = {}});
+Live::Live() : Live(LiveSettings{}) {}
+
+Live::Live(const LiveSettings& settings) {
+  const auto indexes = settings.index_folder.empty() ? (journal_folder() / "index").string() : settings.index_folder;
+  control_ = session::make_session({.loop = loop_,
+                                    .tracer = tracer_,
+                                    .journal_dir = journal_folder(),
+                                    .exec_helper = {},
+                                    .index_folder = indexes,
+                                    .index_worth = settings.index_worth});
   subscription_ = control_->subscribe([this](const proto::Event& event) {
     events_.push_back(event);
     if (const auto* stopped = std::get_if<proto::StoppedEvent>(&event)) stops_.push_back(stopped->stop);
@@ -92,8 +99,8 @@ proto::ProcessInfo Live::wait_for_process(const std::function<void(Reply<proto::
   return **answer;
 }
 
-std::unique_ptr<Live> Live::start(proto::LaunchSpec spec) {
-  auto live = std::make_unique<Live>();
+std::unique_ptr<Live> Live::start(proto::LaunchSpec spec, const LiveSettings& settings) {
+  auto live = std::make_unique<Live>(settings);
   live->wait_for_process(
       [&](Reply<proto::ProcessInfo> reply) { live->control_->launch(std::move(spec), std::move(reply)); });
   live->launched_ = true;

@@ -22,15 +22,21 @@ std::string fixture_source(std::string_view file);
 // The line of the comment `MARK: name` in tests/fixtures/FILE; fails the test where there is none, or more than one.
 Line mark(std::string_view file, std::string_view name);
 
+struct LiveSettings {
+  std::string index_folder{};                  // empty: one of this test program
+  std::optional<std::uint64_t> index_worth{};  // none: as users have it
+};
+
 class Live {
  public:
   explicit Live();
+  explicit Live(const LiveSettings& settings);
   ~Live();
   Live(Live&&) = delete;
 
   // Launches and holds. `name` is a fixture, or a path.
   static std::unique_ptr<Live> start(std::string_view name, std::vector<std::string> args = {});
-  static std::unique_ptr<Live> start(proto::LaunchSpec spec);
+  static std::unique_ptr<Live> start(proto::LaunchSpec spec, const LiveSettings& settings = {});
   static std::unique_ptr<Live> attach(pid_t pid, bool stop = false);
 
   proto::Control& control() { return *control_; }

@@ -114,6 +114,20 @@ TEST_CASE("a flipped byte is noticed before anything of its block is told") {
   CHECK(noticed > 0);
 }
 
+TEST_CASE("a file that proves damaged while it is read goes") {
+  const test::Folder folder;
+  const auto made = index_of("code_shapes.O2");
+  const Store store(folder / "cache");
+  auto bytes = made.bytes;
+  for (std::size_t at = block_size; at < bytes.size(); at += 64) bytes[at] ^= std::byte{1};
+  REQUIRE(store.save(made.key, bytes));
+  const auto index = store.load(made.key);
+  REQUIRE(index);
+  CHECK(index->with_base("run").empty());
+  CHECK(index->damaged());
+  CHECK_FALSE(std::filesystem::exists(store.path_of(made.key)));
+}
+
 // What a checksum cannot tell: numbers that were wrong when they were written.
 TEST_CASE("numbers that lead out of the tables are not followed, right checksums or not") {
   const auto made = index_of("code_shapes.O2");

@@ -1,0 +1,106 @@
+// How a module comes by its index: from the cache, from somebody who builds it behind (use_index), or by building it
+// when a question cannot be answered without. Small debug information needs none: reading it takes less than looking.
+#include <fmt/format.h>
+
+#include "daemon/index/build.hpp"
+#include "daemon/index/store.hpp"
+#include "daemon/sym/debug_info.hpp"
+#include "daemon/sym/debug_link.hpp"
+#include "daemon/sym/dwarf_handle.hpp"
+#include "daemon/sym/elf_file.hpp"
+#include "daemon/sym/names.hpp"
+#include "daemon/sym/symbols.hpp"
+
+namespace trapline::sym {
+namespace {
+
+bool says_nothing_of(const index::Index& index, const NameQuery& query) {
+  if (query.every_name() || index.has_split_units() || index.has_damaged_units()) return false;
+  const auto base = query.base();
+  if (base.starts_with("operator ")) return false;  // the type of a conversion is spelled in many ways
+  for (const auto& entry : index.with_base(base))
+    if (entry.kind == index::Kind::function || entry.kind == index::Kind::inlined) return false;
+  return !index.damaged();
+}
+
+}  // namespace
+
+bool ElfModule::large() const {
+  const ElfFile& file = debug_file_ ? *debug_file_ : *file_;
+  return file.stored_size(".debug_info") + file.stored_size(".zdebug_info") + file.stored_size(".debug_types") >=
+         options_.index_worth;
+}
+
+const index::Index* ElfModule::ready_index() const {
+  if (!index_tried_) {
+    index_tried_ = true;
+    const std::string& path = debug_file_ ? debug_file_->path() : file_->path();
+    if (has_dwarf() && !options_.index_folder.empty() && large())
+      if (const auto key = index::key_of(path)) index_ = index::Store(options_.index_folder).load(*key);
+  }
+  if (index_ && index_->damaged()) index_.reset();
+  return index_.get();
+}
+
+const index::Index* ElfModule::index_for_names() const {
+  if (!ready_index() && large()) build_index();
+  return debug_info() ? debug_->names_index() : nullptr;
+}
+
+bool ElfModule::ask_dies_for(const NameQuery& query) const {
+  if (!has_dwarf()) return false;
+  if (const auto* index = ready_index()) return !says_nothing_of(*index, query);
+  if (!large() && !debug_info_waits()) return true;
+  if (options_.index_comes) {
+    index_missed_ = true;
+    return false;
+  }
+  if (large()) build_index();
+  return true;
+}
+
+// Of a debug file that nobody opened yet, which stays so.
+std::string ElfModule::alternate_path() const {
+  if (debug_) return debug_->alternate_file() ? debug_->alternate_file()->path() : std::string{};
+  const ElfFile& file = debug_file_ ? *debug_file_ : *file_;
+  const auto link = file.contents(".gnu_debugaltlink");
+  const std::string_view text(reinterpret_cast<const char*>(link.data()), link.size());
+  const auto zero = text.find('\0');
+  if (zero == std::string_view::npos) return {};
+  std::string build_id;
+  for (const char c : text.substr(zero + 1)) build_id += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  const auto found = find_alternate(std::string(text.substr(0, zero)), build_id, file.path(), options_);
+  return found ? found->path() : std::string{};
+}
+
+std::optional<Module::IndexSource> ElfModule::wants_index() const {
+  if (!has_dwarf() || !large() || (debug_info_waits() && !index_missed_) || ready_index()) return std::nullopt;
+  return index_source();
+}
+
+std::optional<Module::IndexSource> ElfModule::index_source() const {
+  if (!has_dwarf()) return std::nullopt;
+  return IndexSource{.path = debug_file_ ? debug_file_->path() : file_->path(), .alternate = alternate_path()};
+}
+
+void ElfModule::use_index(std::shared_ptr<const index::Index> index) const {
+  index_tried_ = true;
+  index_missed_ = false;
+  index_ = std::move(index);
+  if (debug_) debug_->use_index(index_);
+}
+
+void ElfModule::build_index() const {
+  const auto source = index_source();
+  auto file = source ? index::DebugFile::open(source->path) : fail(Errc::not_available, {});
+  if (!file) return;
+  std::shared_ptr<const index::DebugFile> alternate;
+  if (!source->alternate.empty())
+    if (auto opened = index::DebugFile::open(source->alternate)) alternate = *opened;
+  const auto key = index::Key::of(source->path);
+  auto bytes = index::build(*file, alternate, key, {});
+  if (!bytes) return;
+  if (auto index = index::Index::from_bytes(*std::move(bytes), key)) use_index(*index);
+}
+
+}  // namespace trapline::sym

@@ -1,0 +1,96 @@
+// What an index changes for a session: places that only it knows come when it is done, are there at once when it is in
+// the cache, and a damaged one is as good as none.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/folder.hpp"
+#include "tests/support/live.hpp"
+
+namespace trapline::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The debug information of the fixture is small: it is indexed all the same here.
+std::unique_ptr<Live> start_indexing(const Folder& folder) {
+  proto::LaunchSpec spec;
+  spec.program = fixture("code_shapes.O2");
+  return Live::start(std::move(spec), {.index_folder = folder.path().string(), .index_worth = 1});
+}
+
+std::vector<fs::path> index_files(const Folder& folder) {
+  std::vector<fs::path> found;
+  for (const auto& file : fs::directory_iterator(folder.path()))
+    if (file.path().extension() == ".tlindex") found.push_back(file.path());
+  return found;
+}
+
+proto::BreakpointInfo info_of(Live& live, BreakpointId id) {
+  const auto all = live.control().breakpoints();
+  const auto found = std::ranges::find(all, id, &proto::BreakpointInfo::id);
+  REQUIRE(found != all.end());
+  return *found;
+}
+
+// Inlined everywhere: no symbol names it.
+std::size_t places_of_twice(const proto::BreakpointInfo& info) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      info.locations, [](const auto& at) { return at.function.find("twice") != std::string::npos; }));
+}
+
+bool wait_for_places(Live& live, BreakpointId id) {
+  return live.run_until([&] { return places_of_twice(info_of(live, id)) > 0; });
+}
+
+}  // namespace
+
+TEST_CASE("a breakpoint on an inlined function binds when the index is done, and clients are told") {
+  const Folder folder;
+  const auto live = start_indexing(folder);
+  const auto id = live->break_on("shapes::twice");
+  CHECK(info_of(*live, id).pending);
+  REQUIRE(wait_for_places(*live, id));
+  const auto told = std::ranges::any_of(live->events(), [&](const proto::Event& event) {
+    const auto* one = std::get_if<proto::BreakpointEvent>(&event);
+    return one && one->breakpoint.id == id && one->change == proto::Change::changed && one->breakpoint.verified;
+  });
+  CHECK(told);
+  CHECK_FALSE(index_files(folder).empty());
+  CHECK(live->go_to_stop().breakpoints == std::vector{id});
+}
+
+TEST_CASE("a second session has the places at once, from the cache") {
+  const Folder folder;
+  {
+    const auto first = start_indexing(folder);
+    REQUIRE(wait_for_places(*first, first->break_on("shapes::twice")));
+  }
+  const auto second = start_indexing(folder);
+  const auto id = second->break_on("shapes::twice");
+  CHECK(places_of_twice(info_of(*second, id)) > 0);
+  CHECK(second->go_to_stop().breakpoints == std::vector{id});
+}
+
+TEST_CASE("a damaged index answers nothing wrong, and is built again") {
+  const Folder folder;
+  {
+    const auto first = start_indexing(folder);
+    REQUIRE(wait_for_places(*first, first->break_on("shapes::twice")));
+  }
+  for (const auto& path : index_files(folder)) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(fs::file_size(path) - 200));
+    file << "this is not what was written";
+  }
+  const auto live = start_indexing(folder);
+  const auto id = live->break_on("shapes::twice");
+  const auto other = live->break_on("shapes::run");
+  CHECK(info_of(*live, other).locations.size() == 2);
+  for (const auto& at : info_of(*live, id).locations) CHECK(at.function == "shapes::twice");
+  CHECK(live->go_to_stop().breakpoints.size() == 1);
+}
+
+}  // namespace trapline::test
