@@ -174,7 +174,7 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
   if (name == "main" || is_mangled(name))
     for (const auto* symbol : symbols_->with_mangled_name(name)) add_symbol(*symbol);
   // In a program of Rust C's main is a shim that the compiler wrote; what people call main is the crate's.
-  const auto is_rust = [](const Unit& unit) { return unit.language == DW_LANG_Rust; };
+  const auto is_rust = [](const Unit* unit) { return unit->language == DW_LANG_Rust; };
   if (name == "main" && !found.empty() && !found[0].die && debug_info() &&
       std::ranges::any_of(debug_->units(), is_rust)) {
     const auto shim = std::exchange(found, {});
