@@ -11,6 +11,7 @@
 #include "daemon/eval/format_suffix.hpp"
 #include "daemon/eval/frame_context.hpp"
 #include "daemon/eval/interpreter.hpp"
+#include "daemon/eval/lifetimes.hpp"
 #include "daemon/eval/rust_expression.hpp"
 #include "daemon/eval/scope.hpp"
 #include "daemon/eval/visualizer.hpp"
@@ -67,7 +68,19 @@ std::vector<Variable> arguments(const FrameView& frame) {
 
 std::vector<Variable> locals(const FrameView& frame) {
   const FramePlace place = place_of(frame);
-  return values_of(frame, sym::locals_of(place.scope, place.file_pc));
+  const std::vector<sym::Variable> variables = sym::locals_of(place.scope, place.file_pc);
+  std::vector<Variable> out = values_of(frame, variables);
+  Lifetimes lifetimes(place);
+  std::size_t n = 0;
+  for (const sym::Variable& variable : variables) {
+    if (variable.name.empty()) continue;
+    Variable& each = out[n++];
+    if (each.value.type->strip()->kind() != sym::TypeKind::record || !lifetimes.not_yet(variable)) continue;
+    each.not_yet_constructed = true;
+    each.value.raw = true;  // what a visualiser would say of such bytes means nothing
+    each.scope_note += each.scope_note.empty() ? "not yet constructed" : ", not yet constructed";
+  }
+  return out;
 }
 
 std::vector<Variable> globals(const FrameView& frame) {

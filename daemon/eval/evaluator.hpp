@@ -56,6 +56,7 @@ struct Variable {
   Value value;             // may be an error or optimised out: then it says so
   std::string scope_note;  // "shadowed" and the like
   bool artificial = false;
+  bool not_yet_constructed = false;  // an object whose declaration the frame has not reached
 };
 
 // In order of declaration; inner blocks' variables first where they shadow. Only blocks that hold the frame's pc.

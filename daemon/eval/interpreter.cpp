@@ -127,7 +127,11 @@ Result<Value> Interpreter::dispatch(const Node& node) {
     case NodeKind::temporary: return fail(Errc::internal, "a temporary outside of a call");
     case NodeKind::subject:
       if (around_.subject == nullptr) return fail(Errc::internal, "there is no object here");
-      return *around_.subject;
+      {
+        Value subject = *around_.subject;
+        forget_looks(subject);  // they chose the visualiser that this expression is of
+        return subject;
+      }
     case NodeKind::slot: return slot(node);
     case NodeKind::inlined: return inlined(node);
   }

@@ -147,9 +147,16 @@ Result<std::uint64_t> pointer_bits(const util::Memory& memory, const Value& valu
   return bits;
 }
 
+void forget_looks(Value& value) {
+  value.raw = false;
+  value.view_name.clear();
+  value.visual.reset();
+}
+
 Result<Value> part_of(const Value& value, std::uint64_t offset, const sym::Type* type) {
   Value part = value;
   part.type = type;
+  forget_looks(part);
   part.bit_size = part.bit_offset = 0;
   switch (value.place) {
     case Value::Place::memory: part.address = value.address + ByteCount{offset}; break;

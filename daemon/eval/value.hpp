@@ -104,6 +104,8 @@ Result<std::vector<std::byte>> read_bytes(const util::Memory& memory, const Valu
 // The whole of a scalar (at most 64 bytes); a bit-field's bits are shifted down and extended by its sign.
 Result<std::vector<std::byte>> scalar_bytes(const util::Memory& memory, const Value& value);
 Result<std::uint64_t> pointer_bits(const util::Memory& memory, const Value& value);
+// How the whole is to be shown says nothing of its parts.
+void forget_looks(Value& value);
 // The part of `value` that begins at byte `offset`.
 Result<Value> part_of(const Value& value, std::uint64_t offset, const sym::Type* type);
 // nullptr, or the removed pointer that stands here.

@@ -157,8 +157,10 @@ Result<std::vector<proto::ValueInfo>> Session::scope_children(const ScopeNode& s
     list.back().kind = proto::ValueKind::return_value;
     list.back().read_only = true;
   }
-  for (std::size_t i = 0; i < variables.size(); ++i)
+  for (std::size_t i = 0; i < variables.size(); ++i) {
     list.push_back(describe(view, scope.frame, names[i], variables[i].expression, variables[i].value, options));
+    if (variables[i].not_yet_constructed) list.back().value = "<not yet constructed>";
+  }
   return list;
 }
 
