@@ -114,7 +114,7 @@ bool Engine::Inside::operator_gives(const Seen& seen, Expansion& expansion, cons
 void Engine::Inside::array_children(const PageOf& page, const Group& group, std::uint64_t first, std::uint64_t start,
                                     std::uint64_t count) {
   (void)first;
-  const auto stride = eval::size_of(view_, group.element);
+  const auto stride = group.element != nullptr ? eval::size_of(view_, group.element) : Result<std::uint64_t>(0);
   const bool operators = !page.expression.empty() && operator_gives(page.seen, page.expansion, group);
   const std::vector<Local> locals{{"__natvis_i", sym::builtin(sym::Builtin::unsigned_long)}};
   for (std::uint64_t index = start; index < start + count; ++index) {

@@ -91,6 +91,8 @@ Result<std::string> Engine::Inside::characters(const Specified& what, std::size_
     return uninitialised(
         fmt::format("{} characters at {:#x} cannot be read", plain->count().value_or(0), what.value.address.value));
   if (!held) return std::unexpected(held.error());
+  if (quotes == eval::Quotes::without && unit == 1)  // as they are, zeros and all
+    return std::string(reinterpret_cast<const char*>(held->data()), held->size());
   return eval::string_of(element, *held, wanted < bytes, eval::Ending::counted, quotes).text;
 }
 

@@ -24,11 +24,13 @@ std::string restored(std::string text) {
 class VisualScope final : public eval::FrameScope {
  public:
   VisualScope(const eval::FrameView& frame, const sym::Type* subject, const std::vector<Local>& locals,
-              const std::vector<Capture>& captures, eval::Intrinsics* intrinsics)
+              const TypeUse& use, eval::Intrinsics* intrinsics, NamesFound& found)
       : FrameScope(*frame.modules, subject->die(), module_of(frame, subject), 0, intrinsics),
         subject_(subject),
         locals_(locals),
-        captures_(captures) {
+        use_(use),
+        captures_(use.captures),
+        found_(found) {
     if (subject->strip()->kind() == sym::TypeKind::record) look_from(subject->strip());
   }
 
@@ -36,10 +38,19 @@ class VisualScope final : public eval::FrameScope {
     if (name.parts.size() == 1 && name.parts[0].starts_with(marker)) return captured(name.parts[0]);
     const bool inside =
         std::ranges::any_of(name.parts, [](const std::string& part) { return part.find(marker) != std::string::npos; });
-    if (!inside) return FrameScope::find(name);
+    if (!inside) {
+      const auto [known, fresh] = found_.try_emplace({subject_, name.text()});
+      if (fresh) known->second = FrameScope::find(name);
+      return known->second;
+    }
     sym::QualifiedName plain = name;
     for (std::string& part : plain.parts) part = spelled(part);
     return FrameScope::find(plain);
+  }
+  // Most names are members: these are not looked for in the whole program.
+  bool is_type(const sym::QualifiedName& name) const override {
+    if (name.parts.size() == 1 && !name.global && no_type(name.parts[0])) return false;
+    return FrameScope::is_type(name);
   }
   const sym::Type* subject() const override { return subject_; }
   std::optional<Slot> slot(std::string_view name) const override {
@@ -52,6 +63,13 @@ class VisualScope final : public eval::FrameScope {
  private:
   static const image::MappedModule* module_of(const eval::FrameView& frame, const sym::Type* type) {
     return type->die() ? eval::mapped(frame, type->die().module) : nullptr;
+  }
+  bool no_type(const std::string& name) const {
+    if (slot(name)) return true;
+    const auto named = [&](const IntrinsicText& text) { return text.name == name; };
+    if (std::ranges::any_of(use_.visual.intrinsics, named)) return true;
+    if (std::ranges::any_of(use_.file.document.intrinsics, named)) return true;
+    return subject_->strip()->kind() == sym::TypeKind::record && sym::has_field(subject_->strip(), name);
   }
   const Capture* capture(std::string_view name) const {
     if (!name.starts_with(marker) || name.size() <= marker.size() + 1 || name[marker.size()] != 'T') return nullptr;
@@ -91,7 +109,9 @@ class VisualScope final : public eval::FrameScope {
 
   const sym::Type* subject_;
   const std::vector<Local>& locals_;
+  const TypeUse& use_;
   const std::vector<Capture>& captures_;
+  NamesFound& found_;
 };
 
 }  // namespace
@@ -132,7 +152,7 @@ std::string prepared(std::string_view text, const std::vector<Capture>& captures
 Result<std::shared_ptr<const eval::Node>> TypeUse::bind_text(const eval::FrameView& frame, eval::Intrinsics* intrinsics,
                                                              const std::string& text, const sym::Type* subject,
                                                              const std::vector<Local>& locals) {
-  const VisualScope scope(frame, subject, locals, captures, intrinsics);
+  const VisualScope scope(frame, subject, locals, *this, intrinsics, found_);
   const std::string plain = prepared(text, captures);
   const auto told = [&](Error error) {
     error.message = restored(std::move(error.message));
@@ -169,7 +189,7 @@ Result<const eval::Intrinsic*> TypeUse::intrinsic(const eval::FrameView& frame, 
     out->name = text.name;
     std::vector<Local> parameters;
     for (const auto& parameter : text.parameters) {
-      const VisualScope scope(frame, record, parameters, captures, all);
+      const VisualScope scope(frame, record, parameters, *this, all, found_);
       const std::string written = prepared(parameter.type, captures);
       TL_TRY(const eval::TypeSyntax syntax, eval::parse_type(written, scope));
       TL_TRY(const sym::Type* type, eval::bind_type(syntax, written, scope));

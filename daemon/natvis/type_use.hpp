@@ -33,6 +33,9 @@ struct Bound {
   std::optional<Chain> pointer;
 };
 
+// What names mean to the expressions about a type: asked once.
+using NamesFound = std::map<std::pair<const sym::Type*, std::string>, std::vector<sym::Symbol>>;
+
 class TypeUse {
  public:
   TypeUse(const File& from, const TypeVisual& what, const sym::Type* of, std::vector<Capture> found)
@@ -59,6 +62,7 @@ class TypeUse {
   std::map<std::pair<const Expression*, const sym::Type*>, Bound> bound_;
   std::map<const IntrinsicText*, Result<std::unique_ptr<eval::Intrinsic>>> intrinsics_;
   std::set<const IntrinsicText*> in_progress_;
+  NamesFound found_;
   std::map<const eval::Intrinsic*, std::unique_ptr<eval::Intrinsic>> inherited_;
 };
 

@@ -1,6 +1,7 @@
 // Natvis text as anybody might have written it: damaged files are read, matched and run on a value, and nothing but an
 // answer or a complaint may come of it. Short, with fixed starts.
 #include "daemon/natvis/box.hpp"
+#include "daemon/natvis/model.hpp"
 #include "tests/fuzz/mutate.hpp"
 #include "tests/unit/natvis/support.hpp"
 

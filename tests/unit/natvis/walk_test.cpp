@@ -126,7 +126,7 @@ TEST_CASE("lists: pages, loops, ends") {
   CHECK(desk.listed(shapes().set, 0x1000, 130, 2) == "[130]=130 [131]=131");
   desk.memory.reads = 0;
   CHECK(desk.listed(shapes().set, 0x1000, 2990, 1) == "[2990]=2990");
-  CHECK(desk.memory.reads == 0);
+  CHECK(desk.memory.reads <= 2);
   desk.engine.forget_memory();
   put_node(desk, 4, 0, place(2), 4);
   CHECK(
