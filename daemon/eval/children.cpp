@@ -108,7 +108,7 @@ std::string operand(std::string_view expression) {
 
 // "[Derived]", before the members of the declared class.
 std::optional<Child> derived_child(const FrameView& frame, const Listed& parent, std::string_view expression) {
-  if (parent.type->kind() != TypeKind::record) return std::nullopt;
+  if (parent.type->kind() != TypeKind::record || parent.value.visual) return std::nullopt;
   const auto derived = derived_view(frame, parent.value);
   if (!derived) return std::nullopt;
   Child child;

@@ -60,7 +60,7 @@ std::string Printer::text(const Value& value, std::size_t depth) const {
   const Type* plain = value.type->strip();
   if (plain->rust() && !value.raw && !options_.format.raw)
     if (auto line = rust(value, depth)) return *std::move(line);
-  if (plain->kind() == TypeKind::record && !options_.format.no_derived)
+  if (plain->kind() == TypeKind::record && !value.visual && !options_.format.no_derived)
     if (const auto derived = derived_view(view_, value))
       return fmt::format("({}) {}", derived->type->name(), text(in_memory(derived->type, derived->address), depth));
   if (view_.visualizers != nullptr && !value.raw && !options_.format.raw &&
@@ -88,7 +88,22 @@ std::string Printer::text(const Value& value, std::size_t depth) const {
   }
   const auto bytes = scalar_bytes(*view_.memory, value);
   if (!bytes) return problem_text(bytes.error());
-  return scalar(value, *bytes);
+  std::string line = scalar(value, *bytes);
+  if (plain->kind() == TypeKind::pointer && depth == 0 && !value.raw && !options_.format.raw &&
+      !options_.format.no_address)
+    if (const auto target = visualized_target(value, word_of(*bytes))) line += " " + *target;
+  return line;
+}
+
+// What a visualiser says of the object that is pointed to.
+std::optional<std::string> Printer::visualized_target(const Value& pointer, std::uint64_t address) const {
+  const Type* target = pointer.type->strip()->target();
+  if (view_.visualizers == nullptr || address == 0 || target->strip()->kind() != TypeKind::record) return std::nullopt;
+  std::byte probe{};
+  if (view_.memory->read_some(LoadAddr{address}, std::span(&probe, 1)) == 0) return std::nullopt;
+  Value object = in_memory(target, LoadAddr{address});
+  object.view_name = pointer.view_name;
+  return view_.visualizers->summary(view_, object, below().options_, 1);
 }
 
 std::string Printer::scalar(const Value& value, std::span<const std::byte> bytes) const {

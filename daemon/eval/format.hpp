@@ -28,6 +28,7 @@ class Printer {
   std::string record(const Value& value, std::size_t depth) const;
   void fields(const Value& value, std::size_t depth, std::size_t& shown, std::string& out) const;
   std::string reference(const Value& value, std::size_t depth) const;
+  std::optional<std::string> visualized_target(const Value& pointer, std::uint64_t address) const;
   std::string symbol(std::uint64_t address) const;  // " <main+4>" or ""
   std::string address(std::uint64_t bits) const;    // in the radix asked for, else hexadecimal
   // ,s ,s8 ,su ...: nullopt where the value is no text.

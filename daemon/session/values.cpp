@@ -112,6 +112,7 @@ proto::ValueInfo Session::describe(const eval::FrameView& view, FramePlace place
   info.evaluate_name = expression;
   info.memory = eval::address_of(value);
   const auto count = eval::child_count(view, value);
+  tell_complaints();  // looking at a type for the first time binds its visualiser
   info.named = count.named;
   info.indexed = count.indexed;
   if (count.named + count.indexed > 0)
@@ -193,7 +194,6 @@ Result<std::vector<proto::ValueInfo>> Session::value_children(const ValueNode& n
     list.push_back(describe(view, node.frame, child.name, child.evaluate_name, child.value, each));
     list.back().kind = kind_of(child);
   }
-  tell_complaints();
   return list;
 }
 

@@ -101,6 +101,7 @@ TEST_CASE("smart pointers") {
   CHECK(desk.evaluate(type, 0x3000, "(*v)[1]") == "int 11");
   CHECK(desk.evaluate(type, 0x3000, "v[0]").find("operator[]") != std::string::npos);
   CHECK(desk.show(type, 0x3000) == "{size=3 first=0xa}");
+  CHECK(desk.evaluate(type, 0x3000, "v.p") == "Vec<int> * 0x1000 {size=3 first=0xa}");
   CHECK(desk.listed(type, 0x3000) == "[capacity]=4 [Raw View]={p=0x1000} [0]=10 [1]=11 [2]=12");
   CHECK(desk.show(type, 0x3008) == "null");
   CHECK(desk.listed(type, 0x3008) == "[Raw View]={p=0x0}");
