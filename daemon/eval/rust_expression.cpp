@@ -381,6 +381,10 @@ class Reader {
       }
       case Word::Kind::name: break;
       case Word::Kind::sign: {
+        if (sign("::")) {  // from the root of all crates, as every path of ours is
+          TL_TRY_VOID(advance(false));
+          break;
+        }
         if (!sign("(")) return wrong("a value");
         TL_TRY_VOID(advance(false));
         TL_TRY(auto inner, logical(depth + 1));

@@ -6,6 +6,7 @@
 
 #include "daemon/image/modules.hpp"
 #include "daemon/image/modules_impl.hpp"
+#include "daemon/sym/regex.hpp"
 
 namespace trapline::image {
 namespace {
@@ -227,7 +228,10 @@ Resolution Modules::resolve_function(std::string_view name) const {
     if (name == "main" && !found.locations.empty()) return found;  // libraries may export one too; it is never meant
     for (const auto& inlined : module.symbols->inlined_instances(name)) add(module, inlined, inlined.entry);
   }
-  if (found.locations.empty()) found.message = fmt::format("no function {} in the loaded modules", name);
+  if (!found.locations.empty()) return found;
+  found.message = fmt::format("no function {} in the loaded modules", name);
+  if (const auto pattern = sym::Regex::pattern_in(name); !pattern.empty())
+    if (const auto regex = sym::Regex::compile(pattern); !regex) found.message = regex.error().message;
   return found;
 }
 

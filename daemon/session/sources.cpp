@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "daemon/session/session_impl.hpp"
+#include "daemon/sym/regex.hpp"
 
 namespace trapline::session {
 namespace {
@@ -49,10 +50,16 @@ Result<std::string> Session::source_text(const std::string& path) {
 
 Result<std::vector<proto::SymbolInfo>> Session::find_symbols(const std::string& query, std::uint32_t limit) {
   TL_TRY_VOID(require_debuggee());
+  const auto pattern = sym::Regex::pattern_in(query);
+  if (!pattern.empty()) TL_TRY_VOID(sym::Regex::compile(pattern));
   std::vector<proto::SymbolInfo> found;
   for (const auto* module : modules_->all()) {
     if (!module->symbols || found.size() >= limit) continue;
-    for (const auto& function : module->symbols->search_functions(query, limit - found.size())) {
+    const std::size_t left = limit - found.size();
+    auto functions =
+        pattern.empty() ? module->symbols->search_functions(query, left) : module->symbols->functions_named(query);
+    if (functions.size() > left) functions.resize(left);
+    for (const auto& function : functions) {
       proto::SymbolInfo symbol{.name = function.name,
                                .kind = "function",
                                .address = LoadAddr{function.entry + module->bias},

@@ -193,8 +193,8 @@ NameQuery parse_name(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
   while (text.ends_with(' ')) text.remove_suffix(1);
   NameQuery query;
-  if (text.size() > 2 && text.starts_with('/') && text.ends_with('/')) {
-    auto regex = Regex::compile(text.substr(1, text.size() - 2));
+  if (const auto pattern = Regex::pattern_in(text); !pattern.empty()) {
+    auto regex = Regex::compile(pattern);
     if (regex)
       query.regex = *std::move(regex);
     else

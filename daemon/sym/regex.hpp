@@ -13,6 +13,11 @@ class Regex {
  public:
   // Errors: bad_request with what is wrong and where. Letters match as they are written: C++ tells case apart.
   static Result<std::shared_ptr<const Regex>> compile(std::string_view pattern);
+  // What stands between the slashes of "/text/"; empty: it is no such text.
+  static std::string_view pattern_in(std::string_view text) {
+    const bool slashes = text.size() > 2 && text.starts_with('/') && text.ends_with('/');
+    return slashes ? text.substr(1, text.size() - 2) : std::string_view{};
+  }
   ~Regex();
   Regex(const Regex&) = delete;
   Regex& operator=(const Regex&) = delete;

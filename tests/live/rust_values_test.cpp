@@ -164,6 +164,7 @@ TEST_CASE("expressions in frames of Rust are read in Rust's way") {
     CHECK(show("crate::ANSWER") == "42");
     CHECK(show("self::ANSWER + 1") == "43");
     CHECK(show("views_rust::ANSWER") == "42");
+    CHECK(show("::views_rust::ANSWER") == "42");  // as the globals' own expressions are
     CHECK(show("color == Color::Green") == "true");
     CHECK(show("color == crate::Color::Red") == "false");
     CHECK(show("pointt") == "no `pointt` in views_rust::main; did you mean `point`?");
@@ -278,6 +279,8 @@ TEST_CASE("functions of Rust are found by the names that its people use") {
     CHECK(found("<Point as Speak>::speak").size() == 1);
     CHECK(found("Speak::speak").size() == 1);
     CHECK(found("largest").size() == 1);
+    CHECK(found("/^views_rust::(main|largest)/").size() == 2);
+    CHECK(view.modules->resolve_function("/(/").message.find("missing closing parenthesis") != std::string::npos);
     CHECK(found("views_rust::largest").size() == 1);
   }
 }
