@@ -236,6 +236,18 @@ Result<proto::ValueInfo> RemoteControl::evaluate(const proto::EvaluateSpec& spec
   return read<proto::ValueInfo>(connection_.call("evaluate", std::move(params)));
 }
 
+Result<proto::ValueInfo> RemoteControl::set_expression(const proto::EvaluateSpec& target, const std::string& text) {
+  Json params{{"expression", target.expression}, {"value", text}, {"format", rpc::write(target.format)}};
+  if (target.frame) params["frame"] = target.frame->value;
+  return read<proto::ValueInfo>(connection_.call("expression.set", std::move(params)));
+}
+
+Result<proto::CompletionInfo> RemoteControl::completions(const proto::CompletionSpec& spec) {
+  Json params{{"text", spec.text}, {"cursor", spec.cursor}};
+  if (spec.frame) params["frame"] = spec.frame->value;
+  return read<proto::CompletionInfo>(connection_.call("expression.complete", std::move(params)));
+}
+
 Result<proto::ValueInfo> RemoteControl::set_value(ValueRef container, const std::string& name, const std::string& text,
                                                   proto::ValueFormat format) {
   return read<proto::ValueInfo>(connection_.call(

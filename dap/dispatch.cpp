@@ -62,6 +62,8 @@ constexpr std::array table{
     route<spec::Variables>(),
     route<spec::SetVariable>(),
     route<spec::Evaluate>(),
+    route<spec::SetExpression>(),
+    route<spec::Completions>(),
     route<spec::ExceptionInfo>(),
     route<spec::SourceText>(),
     route<spec::Modules>(),
@@ -147,6 +149,7 @@ spec::Capabilities collect_capabilities() {
   all.breakpoint_modes = {
       {"auto", "Automatic", "The cheapest way that is correct at this place", {"source", "instruction"}},
       {"trap", "Trap", "A trap instruction in the program's text", {"source", "instruction"}}};
+  all.completion_trigger_characters = {".", ">", ":", "$"};
   return all;
 }
 

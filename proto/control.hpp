@@ -293,6 +293,22 @@ struct EvaluateSpec {
   ValueFormat format;
 };
 
+struct CompletionSpec {
+  std::string text;
+  std::uint64_t cursor = 0;  // bytes of `text` before it
+  std::optional<FrameId> frame{};
+};
+struct CompletionItem {
+  std::string text;
+  std::string kind;  // name, member, type, enumerator, register
+  std::string type;  // of a member or register
+};
+struct CompletionInfo {
+  std::uint64_t start = 0;   // byte of the text where an item goes
+  std::uint64_t length = 0;  // bytes that it replaces
+  std::vector<CompletionItem> items;
+};
+
 struct ModuleInfo {
   ModuleId id;
   std::string name;
@@ -455,6 +471,9 @@ class Control {
   virtual Result<std::vector<ValueInfo>> children(ValueRef ref, std::uint64_t start, std::uint64_t count,
                                                   ValueFormat format) = 0;  // count 0: all
   virtual Result<ValueInfo> evaluate(const EvaluateSpec& spec) = 0;
+  // Sets what the expression of `target` names; the answer is its new value.
+  virtual Result<ValueInfo> set_expression(const EvaluateSpec& target, const std::string& text) = 0;
+  virtual Result<CompletionInfo> completions(const CompletionSpec& spec) = 0;
   // Sets the child `name` of `container`; the answer is its new value.
   virtual Result<ValueInfo> set_value(ValueRef container, const std::string& name, const std::string& text,
                                       ValueFormat format) = 0;

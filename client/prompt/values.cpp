@@ -167,17 +167,17 @@ Result<void> undisplay(Prompt& prompt, std::string_view text) {
   return {};
 }
 
-std::vector<std::string> names_in_scope(Prompt& prompt) {
+// What the session knows for the expression that `line` ends with; whole words, as the editor replaces them.
+std::vector<std::string> names_in_scope(Prompt& prompt, std::string_view line, std::string_view word) {
   std::vector<std::string> names;
   const auto here = prompt.frame();
-  if (!here) return names;
-  const auto scopes = prompt.control().scopes(here->id);
-  if (!scopes) return names;
-  for (const auto& scope : *scopes) {
-    if (scope.kind == proto::ScopeKind::registers || scope.kind == proto::ScopeKind::globals) continue;
-    if (const auto values = prompt.control().children(scope.ref, 0, 0, {}))
-      for (const auto& value : *values) names.push_back(value.name);
-  }
+  const auto blank = line.find_first_of(" \t");
+  if (!here || blank == std::string_view::npos) return names;
+  const std::string text(line.substr(blank + 1));
+  const auto found = prompt.control().completions({.text = text, .cursor = text.size(), .frame = here->id});
+  if (!found || found->length > word.size()) return names;
+  const std::string before(word.substr(0, word.size() - static_cast<std::size_t>(found->length)));
+  for (const auto& item : found->items) names.push_back(before + item.text);
   return names;
 }
 
@@ -208,7 +208,7 @@ std::vector<std::string> complete(Prompt& prompt, std::string_view line) {
     candidates = {"args",      "breakpoints",   "frame",  "functions", "locals",
                   "registers", "sharedlibrary", "source", "threads"};
   } else {
-    candidates = names_in_scope(prompt);
+    candidates = names_in_scope(prompt, line, word);
   }
   std::erase_if(candidates, [&](const std::string& candidate) { return !candidate.starts_with(word); });
   std::ranges::sort(candidates);

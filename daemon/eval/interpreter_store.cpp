@@ -72,7 +72,12 @@ Result<Value> Interpreter::store_parts(const Value& target, std::span<const std:
   const std::uint64_t last = first + (target.bit_size != 0 ? target.bit_size : bytes.size() * 8);
   std::vector<Part> parts = *target.parts;
   std::uint64_t begin = 0;
-  std::vector<Part*> changed;
+  // Bits [source, +count) of `bytes` become bits [skip, +count) of the part's place.
+  struct Change {
+    Part* part;
+    std::uint64_t source, skip, count;
+  };
+  std::vector<Change> changed;
   for (Part& part : parts) {
     const std::uint64_t end = begin + (part.bit_size == 0 ? std::max(last, begin) - begin : part.bit_size);
     const std::uint64_t from = std::max(begin, first), to = std::min(end, last);
@@ -89,27 +94,35 @@ Result<Value> Interpreter::store_parts(const Value& target, std::span<const std:
                                      "will be restored",
                                      part.register_name),
                          "write the registers of the innermost frame");
-      if (part.kind == Part::Kind::memory) {
-        part.bytes.resize(static_cast<std::size_t>(touched));
-        TL_TRY_VOID(view_.memory->read(part.address, part.bytes));
-      }
-      if (touched > part.bytes.size()) return fail(Errc::bad_debug_info, "a piece of it is wider than its register");
-      copy_bits(bytes, from - first, part.bytes, skip, to - from);
-      changed.push_back(&part);
+      if (in_register && touched > part.bytes.size())
+        return fail(Errc::bad_debug_info, "a piece of it is wider than its register");
+      changed.push_back({&part, from - first, skip, to - from});
     }
     begin = end;
   }
   if (begin < last) return fail(Errc::not_available, "it cannot be set: optimized out");
   std::optional<arch::RegisterFile> file;
-  for (const Part* part : changed) {
+  // Several pieces may share a register or a byte: each is put into what the one before it left there.
+  for (const auto& [part, source, skip, count] : changed) {
     if (part->kind == Part::Kind::memory) {
-      TL_TRY_VOID(view_.memory->write(part->address, part->bytes));
+      const LoadAddr at = part->address + ByteCount{skip / 8};
+      std::vector<std::byte> held(static_cast<std::size_t>((skip % 8 + count + 7) / 8));
+      TL_TRY_VOID(view_.memory->read(at, held));
+      copy_bits(bytes, source, held, skip % 8, count);
+      TL_TRY_VOID(view_.memory->write(at, held));
       continue;
     }
     if (!view_.write_registers || view_.machine == nullptr)
       return fail(Errc::wrong_state, "the registers are not writable here");
     if (!file) file = *view_.machine;
-    TL_TRY_VOID(arch::write_register(*file, part->register_name, part->bytes));
+    TL_TRY(std::vector<std::byte> whole, arch::read_register(*file, part->register_name));
+    if ((skip + count + 7) / 8 > whole.size())
+      return fail(Errc::bad_debug_info, "a piece of it is wider than its register");
+    copy_bits(bytes, source, whole, skip, count);
+    TL_TRY_VOID(arch::write_register(*file, part->register_name, whole));
+    for (Part& other : parts)
+      if (other.kind == Part::Kind::bytes && other.register_name == part->register_name)
+        std::copy_n(whole.begin(), std::min(whole.size(), other.bytes.size()), other.bytes.begin());
   }
   if (file) TL_TRY_VOID(view_.write_registers(*file));
   Value now = target;

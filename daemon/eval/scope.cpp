@@ -87,6 +87,14 @@ std::optional<sym::Symbol> FrameScope::static_member(const sym::Type* record, co
   return sym::static_member(record, member, modules_);
 }
 
+std::vector<std::string> FrameScope::visible(std::string_view prefix, std::size_t limit) const {
+  return sym::visible_names(from(), prefix, limit);
+}
+
+std::vector<std::string> FrameScope::within(const sym::QualifiedName& scope, std::size_t limit) const {
+  return sym::names_within(from(), scope, limit);
+}
+
 bool FrameScope::c_rules() const { return scope_ && !sym::unit_is_cplusplus(scope_); }
 
 std::string FrameScope::place() const {

@@ -62,6 +62,8 @@ class FrameScope : public Scope {
   std::optional<sym::Symbol> static_member(const sym::Type* record, const sym::Member& member) const override;
   std::string place() const override;
   bool c_rules() const override;
+  std::vector<std::string> visible(std::string_view prefix, std::size_t limit) const;
+  std::vector<std::string> within(const sym::QualifiedName& scope, std::size_t limit) const;
   Intrinsics* intrinsics() const override { return intrinsics_; }
   // Names are meant as in the member functions of `record`, whose DIE is the scope.
   void look_from(const sym::Type* record) { record_ = record; }

@@ -62,6 +62,8 @@ class Session final : public proto::Control, private run::Observer {
   Result<std::vector<proto::ValueInfo>> children(ValueRef ref, std::uint64_t start, std::uint64_t count,
                                                  proto::ValueFormat format) override;
   Result<proto::ValueInfo> evaluate(const proto::EvaluateSpec& spec) override;
+  Result<proto::ValueInfo> set_expression(const proto::EvaluateSpec& target, const std::string& text) override;
+  Result<proto::CompletionInfo> completions(const proto::CompletionSpec& spec) override;
   Result<proto::ValueInfo> set_value(ValueRef container, const std::string& name, const std::string& text,
                                      proto::ValueFormat format) override;
   Result<proto::ExceptionInfo> exception_info(Tid thread) override;

@@ -81,6 +81,8 @@ std::vector<std::string> similar_names(const LookupScope& from, std::string_view
 std::vector<std::string> visible_names(const LookupScope& from, std::string_view prefix, std::size_t limit);
 // Rust: the type of the object whose vtable stands at that file address; nullptr where no debug information says.
 const Type* rust_vtable_type(const Module& module, std::uint64_t at);
+// Names that stand directly in that namespace or class, as the scope's own unit knows it; sorted, at most `limit`.
+std::vector<std::string> names_within(const LookupScope& from, const QualifiedName& scope, std::size_t limit);
 // Qualified name of a type, function, variable or namespace.
 std::string qualified_name(const DieRef& ref);
 // Where a function's code begins (file address); none for declarations and abstract instances.

@@ -73,4 +73,16 @@ std::vector<std::string> visible_names(const LookupScope& from, std::string_view
   return out;
 }
 
+std::vector<std::string> names_within(const LookupScope& from, const QualifiedName& scope, std::size_t limit) {
+  std::set<std::string> names;
+  if (!from.scope) return {};
+  const UnitNames& unit = names_of(*from.scope.module).unit_of(from.scope);
+  const Path context = scope.global ? Path{} : context_of(from.scope);
+  for (const NameEntry& entry : unit.entries())
+    for (std::size_t depth = 0; depth <= context.size() && names.size() < limit; ++depth)
+      if (!entry.name.empty() && spells(unit, entry.parent, joined(std::span(context).first(depth), scope.parts)))
+        names.insert(entry.name);
+  return {names.begin(), names.end()};
+}
+
 }  // namespace trapline::sym

@@ -37,6 +37,9 @@ Result<spec::ScopesResponse> handle(spec::Scopes, Session& session, const spec::
 Result<spec::VariablesResponse> handle(spec::Variables, Session& session, const spec::VariablesArguments& args);
 Result<spec::SetVariableResponse> handle(spec::SetVariable, Session& session, const spec::SetVariableArguments& args);
 Result<spec::EvaluateResponse> handle(spec::Evaluate, Session& session, const spec::EvaluateArguments& args);
+Result<spec::SetVariableResponse> handle(spec::SetExpression, Session& session,
+                                         const spec::SetExpressionArguments& args);
+Result<spec::CompletionsResponse> handle(spec::Completions, Session& session, const spec::CompletionsArguments& args);
 Result<spec::ExceptionInfoResponse> handle(spec::ExceptionInfo, Session& session,
                                            const spec::ExceptionInfoArguments& args);
 Result<spec::SourceResponse> handle(spec::SourceText, Session& session, const spec::SourceArguments& args);

@@ -121,6 +121,20 @@ void from_json(const wire::In& in, EvaluateArguments& out) {
   in.optional("format", out.format);
 }
 
+void from_json(const wire::In& in, SetExpressionArguments& out) {
+  in.required("expression", out.expression);
+  in.required("value", out.value);
+  in.optional("frameId", out.frame_id);
+  in.optional("format", out.format);
+}
+
+void from_json(const wire::In& in, CompletionsArguments& out) {
+  in.required("text", out.text);
+  in.required("column", out.column);
+  in.optional("line", out.line);
+  in.optional("frameId", out.frame_id);
+}
+
 void from_json(const wire::In& in, ExceptionInfoArguments& out) { in.required("threadId", out.thread_id); }
 
 void from_json(const wire::In& in, SourceArguments& out) {

@@ -42,6 +42,7 @@ struct BreakpointMode {
 struct Capabilities {
   std::vector<std::string_view> supported{};
   std::vector<BreakpointMode> breakpoint_modes{};
+  std::vector<std::string_view> completion_trigger_characters{};
 };
 
 // launch and attach: the arguments are the adapter's own; dap/launch_arguments.hpp reads them.
@@ -151,6 +152,28 @@ struct EvaluateArguments {
 struct EvaluateResponse {
   Value value{};
   VariablePresentationHint presentation_hint{};
+};
+struct SetExpressionArguments {
+  std::string expression{};
+  std::string value{};
+  std::optional<std::int32_t> frame_id{};
+  ValueFormat format{};
+};
+struct CompletionsArguments {
+  std::string text{};
+  std::int64_t column = 0;
+  std::optional<std::int64_t> line{};
+  std::optional<std::int32_t> frame_id{};
+};
+struct CompletionTarget {
+  std::string label{};
+  std::string type{};
+  std::string detail{};
+  std::int64_t start = 0;   // UTF-16 units in the text, as the client counts columns
+  std::int64_t length = 0;  // UTF-16 units
+};
+struct CompletionsResponse {
+  std::vector<CompletionTarget> targets{};
 };
 struct ExceptionInfoArguments {
   std::int32_t thread_id = 0;
@@ -268,6 +291,10 @@ TL_DAP_REQUEST(Variables, "variables", stopped, VariablesArguments, VariablesRes
 TL_DAP_REQUEST(SetVariable, "setVariable", stopped, SetVariableArguments, SetVariableResponse, "supportsSetVariable");
 TL_DAP_REQUEST(Evaluate, "evaluate", stopped, EvaluateArguments, EvaluateResponse, "supportsEvaluateForHovers",
                "supportsClipboardContext");
+TL_DAP_REQUEST(SetExpression, "setExpression", stopped, SetExpressionArguments, SetVariableResponse,
+               "supportsSetExpression");
+TL_DAP_REQUEST(Completions, "completions", stopped, CompletionsArguments, CompletionsResponse,
+               "supportsCompletionsRequest");
 TL_DAP_REQUEST(ExceptionInfo, "exceptionInfo", stopped, ExceptionInfoArguments, ExceptionInfoResponse,
                "supportsExceptionInfoRequest");
 TL_DAP_REQUEST(SourceText, "source", nothing, SourceArguments, SourceResponse);
@@ -301,6 +328,8 @@ void from_json(const wire::In& in, ScopesArguments& out);
 void from_json(const wire::In& in, VariablesArguments& out);
 void from_json(const wire::In& in, SetVariableArguments& out);
 void from_json(const wire::In& in, EvaluateArguments& out);
+void from_json(const wire::In& in, SetExpressionArguments& out);
+void from_json(const wire::In& in, CompletionsArguments& out);
 void from_json(const wire::In& in, ExceptionInfoArguments& out);
 void from_json(const wire::In& in, SourceArguments& out);
 void from_json(const wire::In& in, ModulesArguments& out);
@@ -318,6 +347,7 @@ void to_json(nlohmann::json& j, const ScopesResponse& v);
 void to_json(nlohmann::json& j, const VariablesResponse& v);
 void to_json(nlohmann::json& j, const SetVariableResponse& v);
 void to_json(nlohmann::json& j, const EvaluateResponse& v);
+void to_json(nlohmann::json& j, const CompletionsResponse& v);
 void to_json(nlohmann::json& j, const ExceptionInfoResponse& v);
 void to_json(nlohmann::json& j, const SourceResponse& v);
 void to_json(nlohmann::json& j, const ModulesResponse& v);

@@ -12,6 +12,7 @@ void to_json(nlohmann::json& j, const NoBody&) { j = nullptr; }
 void to_json(nlohmann::json& j, const Capabilities& v) {
   j = nlohmann::json::object();
   for (const auto name : v.supported) j[std::string(name)] = true;
+  for (const auto text : v.completion_trigger_characters) j["completionTriggerCharacters"].push_back(std::string(text));
   for (const auto& mode : v.breakpoint_modes)
     j["breakpointModes"].push_back({{"mode", mode.mode},
                                     {"label", mode.label},
@@ -43,6 +44,16 @@ void to_json(nlohmann::json& j, const EvaluateResponse& v) {
   j = nlohmann::json::object();
   put_value(j, "result", v.value);
   if (!v.presentation_hint.empty()) j["presentationHint"] = v.presentation_hint;
+}
+
+void to_json(nlohmann::json& j, const CompletionsResponse& v) {
+  j = {{"targets", nlohmann::json::array()}};
+  for (const auto& target : v.targets) {
+    nlohmann::json one{{"label", target.label}, {"start", target.start}, {"length", target.length}};
+    put_text(one, "type", target.type);
+    put_text(one, "detail", target.detail);
+    j["targets"].push_back(std::move(one));
+  }
 }
 
 void to_json(nlohmann::json& j, const ExceptionInfoResponse& v) {

@@ -52,6 +52,22 @@ struct Shape<proto::ValueFormat> {
                                    "natvis' letters after the comma, and those of gdb's print: x, [10]s, na, t")};
 };
 template <>
+struct Shape<proto::CompletionItem> {
+  using C = proto::CompletionItem;
+  static constexpr std::string_view name = "Completion";
+  static constexpr auto fields =
+      std::tuple{must("text", &C::text), field("kind", &C::kind, "name, member, type, enumerator, register"),
+                 maybe("type", &C::type)};
+};
+template <>
+struct Shape<proto::CompletionInfo> {
+  using C = proto::CompletionInfo;
+  static constexpr std::string_view name = "Completions";
+  static constexpr auto fields =
+      std::tuple{must("start", &C::start, "byte of the text where an item goes"),
+                 must("length", &C::length, "bytes that it replaces"), must("items", &C::items)};
+};
+template <>
 struct Shape<proto::ProcessInfo> {
   using P = proto::ProcessInfo;
   static constexpr std::string_view name = "Process";

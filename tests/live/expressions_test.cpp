@@ -5,6 +5,7 @@
 #include <cstring>
 #include <set>
 
+#include "daemon/eval/completion.hpp"
 #include "daemon/eval/dynamic_type.hpp"
 #include "tests/live/values_look.hpp"
 
@@ -202,5 +203,37 @@ TEST_CASE("a pointer or reference to a base shows what the object is") {
     CHECK(look.show("root == left") == "true");
     CHECK(look.show("dynamic_cast<Bottom*>(wild)").find("really is cannot be told") != std::string::npos);
     CHECK(look.show("dynamic_cast<Bottom&>(*exact)").find("std::bad_cast") != std::string::npos);
+  }
+}
+
+TEST_CASE("what could stand at the cursor") {
+  for (const auto build : builds) {
+    CAPTURE(build);
+    Look look(std::string(FIXTURES) + "/expressions" + std::string(build), "all");
+    look.go_on();
+    const auto at = [&](std::string text) {
+      // The cursor is where `|` stands.
+      const auto cursor = text.find('|');
+      text.erase(cursor, 1);
+      const auto found = eval::complete(look.view(), text, cursor, 200);
+      std::string line = fmt::format("{}+{}:", found.start, found.length);
+      for (const auto& item : found.items) line += " " + item.text;
+      return line;
+    };
+    CHECK(at("holder.an|") == "7+2: anonymous");
+    CHECK(at("holder.me->mat|") == "11+3: matrix");
+    CHECK(at("1 + holder.bits.w| * 2") == "16+1: wide");
+    CHECK(at("(&holder)->bits.fl|") == "16+2: flag");
+    CHECK(at("subs[1].|") == "8+0: c s x y");
+    CHECK(at("sub_pointer->|") == "13+0: c s x y");
+    CHECK(at("subs[sub_|") == "5+4: sub_pointer");
+    CHECK(at("Scoped::|") == "8+0: green red");
+    CHECK(at("ns::coun|") == "4+4: counter");
+    CHECK(at("second_of_b|") == "0+11: second_of_both");
+    CHECK(at("$eb|") == "0+3: $ebx");
+    CHECK(at("\"sub_|") == "1+4:");
+    CHECK(at("0x1f|") == "0+4:");
+    CHECK(at("nothing_has_this_name.|") == "22+0:");
+    CHECK(at("|").find(" holder") != std::string::npos);
   }
 }

@@ -336,6 +336,20 @@ class FakeControl : public proto::Control {
       return fail(Errc::bad_expression, fmt::format("no symbol '{}' in this frame", spec.expression));
     return found->second;
   }
+  Result<proto::ValueInfo> set_expression(const proto::EvaluateSpec& target, const std::string& text) override {
+    TL_TRY_VOID(note(fmt::format("set_expression {} {}", target.expression, text), "set_expression"));
+    evaluated = target;
+    const auto found = expressions.find(target.expression);
+    if (found == expressions.end())
+      return fail(Errc::bad_expression, fmt::format("no symbol '{}' in this frame", target.expression));
+    found->second.value = text;
+    return found->second;
+  }
+  Result<proto::CompletionInfo> completions(const proto::CompletionSpec& spec) override {
+    TL_TRY_VOID(note(fmt::format("completions {} {}", spec.text, spec.cursor), "completions"));
+    return completion;
+  }
+  proto::CompletionInfo completion;
   Result<proto::ValueInfo> set_value(ValueRef container, const std::string& name, const std::string& text,
                                      proto::ValueFormat) override {
     TL_TRY_VOID(note(fmt::format("set_value {} {} {}", container.value, name, text), "set_value"));

@@ -32,6 +32,17 @@ struct EvaluateParams {
   proto::EvaluateContext context = proto::EvaluateContext::watch;
   proto::ValueFormat format;
 };
+struct CompleteParams {
+  std::string text;
+  std::optional<std::uint64_t> cursor;
+  std::optional<FrameId> frame;
+};
+struct SetExpressionParams {
+  std::string expression;
+  std::string value;
+  std::optional<FrameId> frame;
+  proto::ValueFormat format;
+};
 struct ExceptionParams {
   std::optional<Tid> thread;
 };
@@ -75,6 +86,22 @@ struct Shape<EvaluateParams> {
                  maybe("thread", &E::thread), field("context", &E::context), field("format", &E::format)};
 };
 template <>
+struct Shape<CompleteParams> {
+  using C = CompleteParams;
+  static constexpr std::string_view name = "";
+  static constexpr auto fields =
+      std::tuple{must("text", &C::text), maybe("cursor", &C::cursor, "bytes before it; else the end of the text"),
+                 maybe("frame", &C::frame, "else the innermost")};
+};
+template <>
+struct Shape<SetExpressionParams> {
+  using S = SetExpressionParams;
+  static constexpr std::string_view name = "";
+  static constexpr auto fields =
+      std::tuple{must("expression", &S::expression, "what is set"), must("value", &S::value, "an expression"),
+                 maybe("frame", &S::frame, "else the innermost"), field("format", &S::format)};
+};
+template <>
 struct Shape<ExceptionParams> {
   static constexpr std::string_view name = "";
   static constexpr auto fields = std::tuple{maybe("thread", &ExceptionParams::thread)};
@@ -116,6 +143,19 @@ Result<proto::ValueInfo> evaluate(Desk& desk, const EvaluateParams& params) {
   return desk.control().evaluate(spec);
 }
 
+Result<proto::CompletionInfo> complete(Desk& desk, const CompleteParams& params) {
+  return desk.control().completions(
+      {.text = params.text, .cursor = params.cursor.value_or(params.text.size()), .frame = params.frame});
+}
+
+Result<proto::ValueInfo> set_expression(Desk& desk, const SetExpressionParams& params) {
+  return desk.control().set_expression({.expression = params.expression,
+                                        .frame = params.frame,
+                                        .context = proto::EvaluateContext::repl,
+                                        .format = params.format},
+                                       params.value);
+}
+
 }  // namespace
 
 void add_look_methods(Registry& registry) {
@@ -125,6 +165,8 @@ void add_look_methods(Registry& registry) {
   registry.add("frame.scopes", "Arguments, locals, globals and registers of a frame.", scopes);
   registry.add("value.children", "A page of the children of a value or scope.", children);
   registry.add("value.set", "Set a child of a value or scope.", set);
+  registry.add("expression.complete", "What could stand at the cursor of an expression.", complete);
+  registry.add("expression.set", "Set what an expression names.", set_expression);
   registry.add("evaluate", "The value of an expression in a frame.", evaluate);
 }
 

@@ -169,6 +169,8 @@ TEST_CASE("a capability is advertised because its handler is registered") {
                                        "supportsDelayedStackTraceLoading",
                                        "supportsValueFormattingOptions",
                                        "supportsSetVariable",
+                                       "supportsSetExpression",
+                                       "supportsCompletionsRequest",
                                        "supportsEvaluateForHovers",
                                        "supportsClipboardContext",
                                        "supportsExceptionInfoRequest",

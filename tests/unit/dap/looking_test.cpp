@@ -226,6 +226,38 @@ TEST_CASE("setVariable") {
   CHECK(c.refused("setVariable", {{"variablesReference", arguments}, {"name", "q"}, {"value", "5"}})["id"] == 1100);
 }
 
+TEST_CASE("setExpression") {
+  DapTester c;
+  c.launch_and_stop();
+  const int frame = c.main_frame();
+  CHECK(c.ok("setExpression",
+             {{"expression", "n"}, {"value", "5"}, {"frameId", frame}, {"format", {{"hex", true}}}}) ==
+        json{{"value", "5"}, {"type", "int"}, {"variablesReference", 0}});
+  CHECK(c.control().calls.back() == "set_expression n 5");
+  CHECK(c.control().evaluated.format.hex);
+  CHECK(c.control().evaluated.frame == FrameId{2});
+  CHECK(c.refused("setExpression", {{"expression", "zz"}, {"value", "5"}})["id"] == 1102);
+}
+
+TEST_CASE("completions: the client's columns are UTF-16 units, the Control's are bytes") {
+  DapTester c;
+  c.launch_and_stop();
+  c.control().completion = {.start = 6, .length = 2, .items = {{"count", "name", ""}, {"copy", "member", "int"}}};
+  // Two bytes and one unit each; the cursor is behind "co".
+  CHECK(c.ok("completions", {{"text", "\u00e4\u00e4 +co * 2"}, {"column", 7}}) ==
+        json{{"targets",
+              {{{"label", "count"}, {"type", "variable"}, {"start", 5}, {"length", 2}},
+               {{"label", "copy"}, {"type", "field"}, {"detail", "int"}, {"start", 5}, {"length", 2}}}}});
+  CHECK(c.control().calls.back() == "completions \u00e4\u00e4 +co * 2 8");
+  c.control().completion.items.clear();
+  CHECK(c.ok("completions", {{"text", "\U0001F600x"}, {"column", 3}}) == json{{"targets", json::array()}});
+  CHECK(c.control().calls.back() == "completions \U0001F600x 4");
+  c.ok("completions", {{"text", "one\ntwo"}, {"column", 3}, {"line", 2}, {"frameId", c.main_frame()}});
+  CHECK(c.control().calls.back() == "completions two 2");
+  c.ok("completions", {{"text", "x"}, {"column", 99}});
+  CHECK(c.control().calls.back() == "completions x 1");
+}
+
 TEST_CASE("evaluate: every context, with and without a frame") {
   DapTester c;
   c.launch_and_stop();

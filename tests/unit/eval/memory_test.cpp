@@ -307,5 +307,39 @@ TEST_CASE("children: names, expressions that mean the same again, and the price 
   CHECK(child_count(world.view(), *world.run("(void*)0x4000")).named == 0);
 }
 
+TEST_CASE("pieces of one register are set together, and what the register holds besides stays") {
+  World world;
+  arch::RegisterFile machine;
+  machine.general.rax = 0x1111111122222222;
+  auto frame = world.view();
+  frame.machine = &machine;
+  frame.write_registers = [&](const arch::RegisterFile& file) -> Result<void> {
+    machine = file;
+    return {};
+  };
+  const auto whole = arch::read_register(machine, "rax");
+  REQUIRE(whole.has_value());
+  const auto piece = [&](std::uint64_t size, std::uint64_t offset) {
+    Part part;
+    part.kind = Part::Kind::bytes;
+    part.bit_size = size;
+    part.bit_offset = offset;
+    part.bytes = *whole;
+    part.register_name = "rax";
+    return part;
+  };
+  Value value;
+  value.type = builtin(Builtin::int_);
+  value.place = Value::Place::parts;
+  value.register_writable = true;
+  value.parts = std::make_shared<const std::vector<Part>>(std::vector{piece(16, 48), piece(16, 8)});
+  const auto now = Interpreter(frame).store(value, std::vector{std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}});
+  REQUIRE(now.has_value());
+  CHECK(machine.general.rax == 0x0201111122040322);
+  const auto bytes = read_bytes(world.memory, *now, 0, 4);
+  REQUIRE(bytes.has_value());
+  CHECK(*bytes == std::vector{std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}});
+}
+
 }  // namespace
 }  // namespace trapline::eval
