@@ -60,6 +60,7 @@ Result<SyntaxPtr> Parser::expression() {
   if (depth_ > max_depth) return fail(Errc::too_large, "the expression nests too deep");
   TL_TRY(SyntaxPtr left, assignment());
   while (peek().is(",")) {
+    if (++chained_ > max_chained) return fail(Errc::too_large, "the expression is too long");
     take();
     TL_TRY(SyntaxPtr right, assignment());
     auto node = make(SyntaxKind::comma, left->at);
@@ -165,6 +166,7 @@ Result<SyntaxPtr> Parser::binary(int least) {
     const bool pointer_to_member = token.is(".*") || token.is("->*");
     const int level = repeat ? repeat_level : pointer_to_member ? member_pointer_level : op != nullptr ? op->level : 0;
     if (level < least || level == 0) return left;
+    if (++chained_ > max_chained) return fail(Errc::too_large, "the expression is too long");
     const bool arrow = token.is("->*");
     take();
     TL_TRY(SyntaxPtr right, binary(level + 1));

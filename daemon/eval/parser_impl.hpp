@@ -67,6 +67,9 @@ class Parser {
   std::vector<Token> tokens_;
   const NameOracle& names_;
   std::size_t at_ = 0;
+  // Chains like 1+1+1 nest to the left in the tree, whatever the recursion of the parser.
+  static constexpr int max_chained = 2000;
+  int chained_ = 0;
   int depth_ = 0;
 };
 
