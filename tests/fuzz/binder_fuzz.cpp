@@ -75,7 +75,8 @@ TEST_CASE("every expression is answered or refused") {
 
 TEST_CASE("what nests without end is refused") {
   eval::World world;
-  for (const auto* open : {"(int)", "sizeof ", "!", "~-", "(", "*(int*)", "1?2:", "1,", "(char)(", "noexcept(", "1+", "1 == "}) {
+  for (const auto* open :
+       {"(int)", "sizeof ", "!", "~-", "(", "*(int*)", "1?2:", "1,", "(char)(", "noexcept(", "1+", "1 == "}) {
     std::string text;
     while (text.size() < 60000) text += open;
     const auto value = world.run(text + "1");
