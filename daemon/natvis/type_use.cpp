@@ -82,12 +82,22 @@ class VisualScope final : public eval::FrameScope {
   }
   std::vector<sym::Symbol> captured(const std::string& name) const {
     const Capture* what = capture(name);
-    if (what == nullptr || what->type == nullptr) return {};
+    const sym::Type* type = what != nullptr ? what->type : base(std::string_view(name).substr(marker.size()));
+    if (type == nullptr) return {};
     sym::Symbol symbol;
     symbol.kind = sym::Symbol::Kind::type;
-    symbol.name = what->text;
-    symbol.type = what->type;
+    symbol.name = type->name();
+    symbol.type = type;
     return {symbol};
+  }
+  // $B2: the type of the second base, which templates of a library derive from under names nobody writes.
+  const sym::Type* base(std::string_view name) const {
+    if (name.size() != 2 || name[0] != 'B' || subject_->strip()->kind() != sym::TypeKind::record) return nullptr;
+    int left = name[1] - '0';
+    for (const sym::Member& member : subject_->strip()->members())
+      if (member.kind == sym::Member::Kind::base || member.kind == sym::Member::Kind::virtual_base)
+        if (--left == 0) return member.type;
+    return nullptr;
   }
   // std::vector<__natvis_T1>: as the type is called.
   std::string spelled(const std::string& part) const {
@@ -138,8 +148,8 @@ std::string prepared(std::string_view text, const std::vector<Capture>& captures
         out += fmt::format("{}T{}", marker, n);
       else
         out += captures[n - 1].text;
-    } else if (word == "i") {
-      out += fmt::format("{}i", marker);
+    } else if (word == "i" || (word.size() == 2 && word[0] == 'B' && word[1] >= '1' && word[1] <= '9')) {
+      out += fmt::format("{}{}", marker, word);
     } else {
       out += '$';
       continue;

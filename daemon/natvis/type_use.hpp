@@ -66,7 +66,8 @@ class TypeUse {
   std::map<const eval::Intrinsic*, std::unique_ptr<eval::Intrinsic>> inherited_;
 };
 
-// $T1 as a type's name that the scope knows or as the text it stands for; $i as a variable.
+// $T1 as a type's name that the scope knows or as the text it stands for; $B1, the type of the first base, as such a
+// name; $i as a variable.
 std::string prepared(std::string_view text, const std::vector<Capture>& captures);
 
 }  // namespace trapline::natvis

@@ -160,6 +160,10 @@ TEST_CASE("visualisers of bases are inherited, and look at the base's part") {
   CHECK(desk.listed(derived, 0x1000) == "[capacity]=3 [Raw View]={Vec<int>={size=2 first=0xa}, size=77} [0]=10 [1]=11");
   CHECK(desk.evaluate(derived, 0x1000, "v[1]") == "int 11");
   CHECK(desk.evaluate(derived, 0x1000, "v.size()") == "long 2");
+  Desk based(R"(<Type Name="Derived"><DisplayString>{((($B1*)this)->size)} {size}</DisplayString></Type>)");
+  put_vec(based, 0x1008, 0x2000, 2);
+  based.memory.set(0x1020, 77);
+  CHECK(based.show(derived, 0x1000) == "2 77");
   Desk strict(R"(<Type Name="Vec&lt;*&gt;" Inheritable="false"><DisplayString>no</DisplayString></Type>)");
   put_vec(strict, 0x1008, 0x2000, 2);
   strict.memory.set(0x1020, 77);
