@@ -81,14 +81,22 @@ void apply_symbols(Draft& draft, const json& value) {
     append(draft.sources().debug_file_dirs, as_list(*paths));
   if (value.value("load", "lazy") != "lazy") draft.warn("'symbols.load' has no effect: symbols are read when needed");
   draft.sources().index_dir = value.value("cacheDir", "");
-  if (const auto found = value.find("exclude"); found != value.end() && !found->empty())
-    draft.warn("'symbols.exclude' is not available in this version and has no effect");
+  if (const auto globs = value.find("exclude"); globs != value.end())
+    append(draft.sources().symbols_exclude, as_list(*globs));
 }
 
 json from_symbol_load_info(const json& value) {
-  const auto exceptions = value.value("exceptionList", "");
-  if (exceptions.empty()) return nullptr;
-  return {{"exclude", json::array({exceptions})}};
+  // cpptools: globs with ';' between them. They are exceptions from "load all", or from "load none".
+  if (!value.value("loadAll", true)) return nullptr;
+  json globs = json::array();
+  std::string rest = value.value("exceptionList", "");
+  while (!rest.empty()) {
+    const auto cut = rest.find(';');
+    if (cut != 0) globs.push_back(rest.substr(0, cut));
+    rest = cut == std::string::npos ? "" : rest.substr(cut + 1);
+  }
+  if (globs.empty()) return nullptr;
+  return {{"exclude", std::move(globs)}};
 }
 
 json from_search_path(const json& value) {  // cpptools: one string, parts separated by ';'
@@ -104,8 +112,9 @@ json from_search_path(const json& value) {  // cpptools: one string, parts separ
 
 void apply_debuginfod(Draft& draft, const json& value) {
   const auto enabled = value.find("enabled");
+  if (enabled != value.end() && *enabled == false) draft.sources().debuginfod_cache = false;
   if (enabled != value.end() && *enabled == true)
-    draft.warn("'debuginfod' is not available in this version: debug information comes from this machine's files");
+    draft.warn("'debuginfod' fetches nothing in this version: what its client fetched before is used (\"cached\")");
 }
 
 // ---- signals, time

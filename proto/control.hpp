@@ -53,6 +53,8 @@ struct SourceOptions {
   std::string relative_path_base;
   std::vector<std::string> debug_file_dirs;  // besides /usr/lib/debug
   std::string index_dir;                     // where symbol indexes are kept; empty: the daemon's folder
+  std::vector<std::string> symbols_exclude;  // globs of modules whose debug information is left out
+  bool debuginfod_cache = true;              // use what debuginfod's client fetched before; nothing is fetched
   bool just_my_code = true;
   std::vector<std::string> skip_files;  // globs; step-in goes through
   std::vector<std::string> skip_functions;

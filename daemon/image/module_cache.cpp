@@ -12,6 +12,8 @@ namespace {
 struct Key {
   std::string path;
   std::vector<std::string> debug_dirs;
+  std::vector<std::string> fetched_dirs;
+  std::vector<std::string> exclude;
   dev_t device = 0;
   ino_t inode = 0;
   off_t size = 0;
@@ -44,6 +46,8 @@ Result<SharedModule> open_module(const std::string& path, const sym::SearchOptio
   const bool found = ::stat(real.c_str(), &about) == 0;
   Key key{.path = path,
           .debug_dirs = options.debug_dirs,
+          .fetched_dirs = options.fetched_dirs,
+          .exclude = options.exclude,
           .device = about.st_dev,
           .inode = about.st_ino,
           .size = about.st_size,

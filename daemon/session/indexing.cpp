@@ -1,6 +1,7 @@
 // Indexes of large debug information, built behind: what a client asked was answered with what there was; when an index
 // is done, breakpoints that may have more places by it (inlined calls, above all) are bound again.
 #include <fmt/format.h>
+#include <cstdlib>
 
 #include <asio/post.hpp>
 #include <filesystem>
@@ -25,9 +26,31 @@ std::string Session::index_folder() const {
   return environment_.index_folder.empty() ? index::default_folder() : environment_.index_folder;
 }
 
+namespace {
+
+// Where libdebuginfod keeps its files: debuginfod_find_debuginfo(3), "CACHE".
+std::vector<std::string> debuginfod_folders() {
+  const auto value = [](const char* name) {
+    const char* text = std::getenv(name);
+    return std::string(text ? text : "");
+  };
+  if (const auto set = value("DEBUGINFOD_CACHE_PATH"); !set.empty()) return {set};
+  std::vector<std::string> folders;
+  if (const auto cache = value("XDG_CACHE_HOME"); !cache.empty()) folders.push_back(cache + "/debuginfod_client");
+  if (const auto home = value("HOME"); !home.empty()) {
+    folders.push_back(home + "/.cache/debuginfod_client");
+    folders.push_back(home + "/.debuginfod_client_cache");
+  }
+  return folders;
+}
+
+}  // namespace
+
 sym::SearchOptions Session::search_options(const proto::SourceOptions& options, std::string root) const {
   sym::SearchOptions search;
-  if (!options.debug_file_dirs.empty()) search.debug_dirs = options.debug_file_dirs;
+  search.debug_dirs.insert(search.debug_dirs.begin(), options.debug_file_dirs.begin(), options.debug_file_dirs.end());
+  search.exclude = options.symbols_exclude;
+  if (options.debuginfod_cache) search.fetched_dirs = debuginfod_folders();
   search.root = std::move(root);
   search.index_folder = index_folder();
   search.index_comes = true;

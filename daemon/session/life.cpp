@@ -5,6 +5,7 @@
 
 #include <asio/post.hpp>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <utility>
 

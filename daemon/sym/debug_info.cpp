@@ -12,6 +12,7 @@
 #include "daemon/sym/dwarf_handle.hpp"
 #include "daemon/sym/functions.hpp"
 #include "daemon/sym/names.hpp"
+#include "daemon/sym/split_units.hpp"
 
 namespace trapline::sym {
 namespace {
@@ -24,14 +25,23 @@ const char* text_of(const Dwarf_Die& die, unsigned name) {
   return text ? text : "";
 }
 
+// What its root says about a unit.
+void describe(Unit& unit, const Dwarf_Die& root) {
+  Dwarf_Die copy = root;
+  if (const int language = dwarf_srclang(&copy); language > 0) unit.language = language;
+  if (const char* name = text_of(root, DW_AT_name); *name != '\0') unit.name = name;
+  if (unit.compile_unit) unit.optimized = index::optimizing(text_of(root, DW_AT_producer));
+}
+
 }  // namespace
 
 std::unique_ptr<DebugInfo> DebugInfo::open(const ElfFile& program, const ElfFile& debug_file,
                                            const SearchOptions& options, std::string& problem) {
-  std::unique_ptr<DebugInfo> info(new DebugInfo(program, debug_file));
-  info->dwarf_ = dwarf_begin_elf(debug_file.elf(), DWARF_C_READ, nullptr);
+  std::unique_ptr<DebugInfo> info(new DebugInfo(program, debug_file, options));
+  info->dwarf_ = dwarf_begin_elf(debug_file.inflated(), DWARF_C_READ, nullptr);
   if (!info->dwarf_) {
-    problem = fmt::format("{}: {}", debug_file.path(), dwarf_errmsg(-1));
+    problem = !debug_file.inflate_problem().empty() ? debug_file.inflate_problem()
+                                                    : fmt::format("{}: {}", debug_file.path(), dwarf_errmsg(-1));
     return nullptr;
   }
   Dwarf_CU* first = nullptr;
@@ -48,9 +58,11 @@ std::unique_ptr<DebugInfo> DebugInfo::open(const ElfFile& program, const ElfFile
   return info;
 }
 
-DebugInfo::DebugInfo(const ElfFile& program, const ElfFile& file) : program_(program), file_(file) {}
+DebugInfo::DebugInfo(const ElfFile& program, const ElfFile& file, const SearchOptions& options)
+    : program_(program), file_(file), options_(options) {}
 
 DebugInfo::~DebugInfo() {
+  split_.reset();
   if (dwarf_) {
     if (alternate_) dwarf_setalt(dwarf_, nullptr);
     dwarf_end(dwarf_);
@@ -72,7 +84,7 @@ void DebugInfo::open_alternate(const SearchOptions& options) {
                            file_.path(), link);
     return;
   }
-  alternate_ = dwarf_begin_elf(alternate_file_->elf(), DWARF_C_READ, nullptr);
+  alternate_ = dwarf_begin_elf(alternate_file_->inflated(), DWARF_C_READ, nullptr);
   if (alternate_) dwarf_setalt(dwarf_, alternate_);
 }
 
@@ -80,10 +92,10 @@ void DebugInfo::read_units() {
   Dwarf_CU* cu = nullptr;
   Dwarf_Half version = 0;
   std::uint8_t type = 0;
-  Dwarf_Die die, ignored;
-  std::size_t split = 0;
+  Dwarf_Die die;
   int got = 0;
-  while ((got = dwarf_get_units(dwarf_, cu, &cu, &version, &type, &die, &ignored)) == 0) {
+  // Without the last argument: libdw would open the .dwo file of each unit.
+  while ((got = dwarf_get_units(dwarf_, cu, &cu, &version, &type, &die, nullptr)) == 0) {
     if (!die.addr) continue;  // of a version that libdw does not know
     Unit unit{.die = die,
               .index = static_cast<std::uint32_t>(units_.size()),
@@ -92,21 +104,61 @@ void DebugInfo::read_units() {
               .line_offset = std::nullopt,
               .name = text_of(die, DW_AT_name),
               .folder = text_of(die, DW_AT_comp_dir)};
-    if (type == DW_UT_skeleton || has_own(die, DW_AT_GNU_dwo_name)) ++split;
+    if (auto skeleton = skeleton_of(die, version, unit.index)) {
+      if (!split_) split_ = std::make_unique<SplitUnits>(program_, file_, options_);
+      split_->add(std::move(*skeleton));
+      unit.split = true;
+    }
     Dwarf_Attribute found;
     Dwarf_Word offset = 0;
     if (own_attribute(die, DW_AT_stmt_list, found) && dwarf_formudata(&found, &offset) == 0) unit.line_offset = offset;
-    if (const int language = dwarf_srclang(&unit.die); language > 0) unit.language = language;
-    if (unit.compile_unit) unit.optimized = index::optimizing(text_of(die, DW_AT_producer));
+    if (!unit.split) describe(unit, die);
     units_.push_back(unit);
     unit_by_cu_.emplace(cu, &units_.back());
   }
   if (got < 0)
     problem_ = fmt::format("{}: .debug_info is damaged behind its first {} units ({})", file_.path(), units_.size(),
                            dwarf_errmsg(-1));
-  else if (split > 0)
-    problem_ = fmt::format("{}: {} units have their types and variables in .dwo files, which are not read",
-                           file_.path(), split);
+}
+
+std::string DebugInfo::problem() const { return problem_.empty() && split_ ? split_->problem() : problem_; }
+
+const SplitTree* DebugInfo::split_of(const Unit& unit) {
+  const SplitTree* split = unit.split ? split_->of_unit(unit.index) : nullptr;
+  // Once: units_ is this object's, and the answer is the same each time.
+  if (split && unit.language == 0) describe(units_[unit.index], split->root);
+  return split;
+}
+
+const SplitTree* DebugInfo::split_of(const Dwarf_CU* cu) const {
+  return split_ && cu ? split_->of_dwarf(dwarf_cu_getdwarf(const_cast<Dwarf_CU*>(cu))) : nullptr;
+}
+
+Dwarf_Die DebugInfo::skeleton_die(const SplitTree& split) const { return units_[split.unit].die; }
+
+Dwarf_Die DebugInfo::tree(const Unit& unit) {
+  const SplitTree* split = split_of(unit);
+  return split ? split->root : unit.die;
+}
+
+const Unit& DebugInfo::told(const Unit& unit) {
+  split_of(unit);
+  return unit;
+}
+
+Dwarf* DebugInfo::dwarf_of(std::uint32_t file) {
+  if (file == 0) return dwarf_;
+  if (file == 1) return alternate_;
+  units();
+  const SplitTree* split = split_ ? split_->of_file(file) : nullptr;
+  return split ? split->image->dwarf() : nullptr;
+}
+
+std::optional<std::uint32_t> DebugInfo::file_of(Dwarf* dwarf) const {
+  if (dwarf == dwarf_) return 0;
+  if (dwarf == alternate_) return 1;
+  const SplitTree* split = split_ ? split_->of_dwarf(dwarf) : nullptr;
+  return split ? std::optional(split->file) : std::nullopt;
 }
 
 void DebugInfo::read_unit_ranges() {
@@ -182,7 +234,18 @@ const Unit* DebugInfo::unit_of(Dwarf_CU* cu) {
   if (table()) return unit_of_known(cu);
   units();
   const auto found = unit_by_cu_.find(cu);
-  return found == unit_by_cu_.end() ? nullptr : found->second;
+  if (found != unit_by_cu_.end()) return found->second;
+  const SplitTree* split = split_of(cu);
+  if (!split) return nullptr;
+  if (split->root.cu == cu && split->unit != SplitTree::no_unit) return &units_[split->unit];
+  // A type unit beside it. The files that it names are in a line table of the .dwo file, which is not read.
+  const auto [slot, fresh] = split_types_.try_emplace(cu);
+  Dwarf_Die die;
+  if (fresh && dwarf_cu_info(cu, &slot->second.version, nullptr, &die, nullptr, nullptr, nullptr, nullptr) == 0) {
+    slot->second.die = die;
+    if (const int language = dwarf_srclang(&die); language > 0) slot->second.language = language;
+  }
+  return &slot->second;
 }
 
 LineTable* DebugInfo::table_at(std::uint64_t offset, const Unit& unit) {
@@ -289,6 +352,12 @@ NameIndex& DebugInfo::names() {
 
 std::vector<FileRange> DebugInfo::ranges_of(const Dwarf_Die& die) const {
   std::vector<FileRange> ranges;
+  Dwarf_Attribute list;
+  if (const SplitTree* split = split_of(die.cu); split && own_attribute(die, DW_AT_ranges, list)) {
+    ranges = split->ranges(list);
+    std::erase_if(ranges, [&](const FileRange& range) { return !is_code(range.begin); });
+    return ranges;
+  }
   Dwarf_Die copy = die;
   Dwarf_Addr base = 0, begin = 0, end = 0;
   ptrdiff_t at = 0;

@@ -23,6 +23,8 @@ namespace trapline::sym {
 
 class FunctionTable;
 class NameIndex;
+class SplitUnits;
+struct SplitTree;
 
 struct Unit {
   Dwarf_Die die{};
@@ -32,6 +34,7 @@ struct Unit {
   std::optional<std::uint64_t> line_offset;
   const char* name = "";
   const char* folder = "";  // DW_AT_comp_dir
+  bool split = false;       // its tree lies in a .dwo or .dwp file; `name`, `language` and `optimized` come from there
   int language = 0;         // DW_LANG_
   bool optimized = false;   // by DW_AT_producer
 };
@@ -58,7 +61,7 @@ class DebugInfo {
   const ElfFile& file() const { return file_; }
   const ElfFile* alternate_file() const { return alternate_file_.get(); }
   bool is_code(std::uint64_t at) const { return program_.executable_at(at); }
-  const std::string& problem() const { return problem_; }  // units that could not be read
+  std::string problem() const;  // units that could not be read
 
   // What is known without libdw: `table` has the units and their addresses, `names` all that an index has. Null: not
   // there (names: not built yet), damaged, or the program is split into .dwo files, which libdw has to walk.
@@ -76,6 +79,18 @@ class DebugInfo {
   const Unit* unit_at(std::uint64_t at);
   std::vector<const Unit*> units_in(FileRange range);
   const Unit* unit_of(Dwarf_CU* cu);
+
+  // The root of the unit's DIEs: of its .dwo file where it is split (opened now), else its own. A skeleton without its
+  // part stands for itself: it has no children.
+  Dwarf_Die tree(const Unit& unit);
+  // The unit with what only its .dwo file says filled in.
+  const Unit& told(const Unit& unit);
+  const SplitTree* split_of(const Unit& unit);          // null: not split, or not found
+  const SplitTree* split_of(const Dwarf_CU* cu) const;  // of an open one
+  Dwarf_Die skeleton_die(const SplitTree& split) const;
+  Dwarf* dwarf_of(std::uint32_t file);  // the number in a DieRef; null: none
+  std::optional<std::uint32_t> file_of(Dwarf* dwarf) const;
+  SplitUnits* split_units() { return units(), split_.get(); }  // null: no unit is split
 
   // Null: the unit has none, or it is damaged.
   LineTable* lines(const Unit& unit);
@@ -98,7 +113,7 @@ class DebugInfo {
   std::optional<Dwarf_Die> parent_of(const Dwarf_Die& die);
 
  private:
-  DebugInfo(const ElfFile& program, const ElfFile& file);
+  DebugInfo(const ElfFile& program, const ElfFile& file, const SearchOptions& options);
   void open_alternate(const SearchOptions& options);
   void read_units();
   const Unit& numbered(std::uint32_t number);  // of table(); without a DIE where it cannot be read
@@ -113,6 +128,7 @@ class DebugInfo {
 
   const ElfFile& program_;
   const ElfFile& file_;
+  SearchOptions options_;
   std::unique_ptr<ElfFile> alternate_file_;
   Dwarf* dwarf_ = nullptr;
   Dwarf* alternate_ = nullptr;
@@ -129,6 +145,8 @@ class DebugInfo {
   std::vector<Unit*> by_number_;                        // of table(); null: not read yet
   std::unordered_map<std::uint64_t, Unit*> by_header_;  // of the same, and those found before there was a table
   std::uint64_t units_reached_ = 0;                     // libdw has looked at the headers before this offset
+  std::unique_ptr<SplitUnits> split_;                   // null: no unit is
+  std::unordered_map<Dwarf_CU*, Unit> split_types_;
   IntervalIndex<std::uint32_t> unit_ranges_;
   std::unordered_map<std::uint64_t, std::unique_ptr<LineTable>> tables_;  // by offset; null: damaged
   std::unordered_set<std::string> paths_;

@@ -96,6 +96,9 @@ DebugFileSearch find_debug_file(const ElfFile& program, const std::string& path,
       for (const auto& dir : options.debug_dirs)
         if (take(build_id_path(root + dir, build_id), std::nullopt)) return search;
 
+  for (const auto& dir : options.fetched_dirs)
+    if (build_id.size() > 2 && take(fmt::format("{}/{}/debuginfo", dir, build_id), std::nullopt)) return search;
+
   GElf_Word crc = 0;
   const char* link = dwelf_elf_gnu_debuglink(program.elf(), &crc);
   if (!link || *link == '\0') return search;

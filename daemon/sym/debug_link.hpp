@@ -13,8 +13,9 @@ struct DebugFileSearch {
   std::string problem;            // a file was there, but is not this program's (says why)
 };
 
-// Tried in this order, under options.root first: DIR/.build-id/xx/yyyy.debug; then the name of .gnu_debuglink beside
-// the program, in .debug/ there, and in DIR/path. A candidate must carry the same build-id, or the link's CRC-32.
+// Tried in this order, under options.root first: DIR/.build-id/xx/yyyy.debug; what debuginfod fetched before; then the
+// name of .gnu_debuglink beside the program, in .debug/ there, and in DIR/path. A candidate must carry the same
+// build-id, or the link's CRC-32.
 DebugFileSearch find_debug_file(const ElfFile& program, const std::string& path, const SearchOptions& options);
 
 // The dwz file that .gnu_debugaltlink names: by build-id, else the name (relative to the debug file's folder). Null:

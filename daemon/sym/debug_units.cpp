@@ -177,7 +177,13 @@ const std::vector<const Unit*>& DebugInfo::units() {
 
 bool DebugInfo::any_optimized() {
   if (const auto* known = table()) return known->any_optimized();
-  return std::ranges::any_of(units(), &Unit::optimized);
+  // Of the units in .dwo files one that is there speaks for those that nobody asked for yet.
+  bool asked = false;
+  for (const auto* unit : units()) {
+    if (unit->split && !asked) asked = split_of(*unit) != nullptr;
+    if (unit->optimized) return true;
+  }
+  return false;
 }
 
 std::optional<Dwarf_Die> DebugInfo::die_of(const index::Index::Entry& entry) {
@@ -202,9 +208,11 @@ std::vector<Dwarf_Die> DebugInfo::instances_of(const Dwarf_Die& abstract) {
     found.clear();
   }
   const Unit* own = unit_of(abstract.cu);
+  // What several units have in common lies in a partial unit (dwz): any of them may hold instances.
+  const bool of_many = own && !own->compile_unit;
   for (const auto* unit : units()) {
     // Link-time optimisation puts instances into units of its own, all called <artificial>.
-    if (unit != own && std::string_view(unit->name) != "<artificial>") continue;
+    if (!of_many && unit != own && std::string_view(unit->name) != "<artificial>") continue;
     for (const auto& instance : functions().instances_of(abstract, *unit)) found.push_back(instance);
   }
   return found;

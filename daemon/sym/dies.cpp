@@ -1,9 +1,11 @@
 // Walking DIEs, and what a DIE is called. See dwarf_handle.hpp for why every step must lead forward.
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 
 #include "daemon/sym/debug_info.hpp"
 #include "daemon/sym/dwarf_handle.hpp"
+#include "daemon/sym/split_units.hpp"
 
 namespace trapline::sym {
 namespace {
@@ -36,7 +38,8 @@ Dwarf_Die declaration_of(const Dwarf_Die& die) {
 std::optional<Dwarf_Die> open_die(const DieRef& ref) {
   if (!ref) return std::nullopt;
   const auto& module = elf_module(*ref.module);
-  Dwarf* dwarf = ref.alternate ? module.alternate() : module.dwarf();
+  DebugInfo* info = module.debug_info();
+  Dwarf* dwarf = info ? info->dwarf_of(ref.file) : nullptr;
   Dwarf_Die die;
   if (!dwarf) return std::nullopt;
   const bool types = (ref.offset & in_types_section) != 0;
@@ -49,12 +52,12 @@ DieRef make_ref(const Module& module, const Dwarf_Die& die) {
   if (!die.addr || !die.cu) return {};
   const auto& elf = elf_module(module);
   Dwarf* dwarf = dwarf_cu_getdwarf(die.cu);
-  const bool alternate = dwarf != elf.dwarf() && dwarf == elf.alternate();
-  if (!dwarf || (dwarf != elf.dwarf() && !alternate)) return {};
+  const auto file = dwarf && elf.debug_info() ? elf.debug_info()->file_of(dwarf) : std::nullopt;
+  if (!file) return {};
   Dwarf_Die copy = die;
   const Dwarf_Off offset = dwarf_dieoffset(&copy);
   if (offset == static_cast<Dwarf_Off>(-1)) return {};
-  return {.module = &module, .offset = offset | (in_types(die) ? in_types_section : 0), .alternate = alternate};
+  return {.module = &module, .offset = offset | (in_types(die) ? in_types_section : 0), .file = *file};
 }
 
 bool first_child(const Dwarf_Die& parent, Dwarf_Die& child) {
@@ -87,11 +90,18 @@ bool has_own(const Dwarf_Die& die, unsigned name) {
   return dwarf_hasattr(&copy, name) == 1;
 }
 
+std::optional<Dwarf_Die> target_of(Dwarf_Attribute& reference) {
+  Dwarf_Die target;
+  if (dwarf_formref_die(&reference, &target)) return target;
+  if (reference.form != DW_FORM_ref_sig8 || !reference.valp) return std::nullopt;
+  std::uint64_t signature = 0;
+  std::memcpy(&signature, reference.valp, sizeof signature);  // libdw has found it to be in bounds
+  return split_type(dwarf_cu_getdwarf(reference.cu), signature);
+}
+
 std::optional<Dwarf_Die> referenced(const Dwarf_Die& die, unsigned name) {
   Dwarf_Attribute found;
-  Dwarf_Die target;
-  if (!own_attribute(die, name, found) || !dwarf_formref_die(&found, &target)) return std::nullopt;
-  return target;
+  return own_attribute(die, name, found) ? target_of(found) : std::nullopt;
 }
 
 std::optional<std::uint64_t> unsigned_value(const Dwarf_Die& die, unsigned name) {

@@ -101,6 +101,7 @@ class ElfModule final : public Module {
   mutable std::shared_ptr<const index::Index> index_;
   mutable bool index_tried_ = false;
   mutable bool index_missed_ = false;  // a question would have been answered better with it
+  bool excluded_ = false;              // by the user
   mutable bool debug_tried_ = false;
   mutable std::unique_ptr<DebugInfo> debug_;  // after the files: libdw reads from them until it is closed
   mutable std::string problem_;
@@ -111,7 +112,7 @@ inline const ElfModule& elf_module(const Module& module) { return static_cast<co
 
 // The DIE that a reference names; none where the offset is not one of this module.
 std::optional<Dwarf_Die> open_die(const DieRef& ref);
-// {} for a DIE of a split unit (.dwo), which has no offset in this module.
+// {} for a DIE that is none of this module's.
 DieRef make_ref(const Module& module, const Dwarf_Die& die);
 inline DieRef make_ref(const Module& module, Dwarf_Die* die) { return die ? make_ref(module, *die) : DieRef{}; }
 
@@ -122,6 +123,7 @@ bool next_sibling(Dwarf_Die& die);  // moves on; false: `die` was the last one
 bool attribute(const Dwarf_Die& die, unsigned name, Dwarf_Attribute& out);
 bool own_attribute(const Dwarf_Die& die, unsigned name, Dwarf_Attribute& out);
 bool has_own(const Dwarf_Die& die, unsigned name);
+std::optional<Dwarf_Die> target_of(Dwarf_Attribute& reference);                    // type units of a .dwp too
 std::optional<Dwarf_Die> referenced(const Dwarf_Die& die, unsigned name);          // own attribute that refers to a DIE
 std::optional<std::uint64_t> unsigned_value(const Dwarf_Die& die, unsigned name);  // integrated
 bool flag(const Dwarf_Die& die, unsigned name);                                    // integrated

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "daemon/sym/inflated_elf.hpp"
+
 namespace trapline::sym {
 namespace {
 
@@ -58,6 +60,7 @@ Result<std::unique_ptr<ElfFile>> ElfFile::from_image(std::vector<std::byte> imag
 }
 
 ElfFile::~ElfFile() {
+  inflated_.reset();
   if (elf_) elf_end(elf_);
 }
 
@@ -77,15 +80,33 @@ Result<void> ElfFile::read_headers(Accept accept) {
   return {};
 }
 
+Elf* ElfFile::inflated() const {
+  if (!inflate_tried_) {
+    inflate_tried_ = true;
+    if (has_zstd_sections(elf_)) {
+      auto made = InflatedElf::make(elf_, fd_.get(), path_);
+      if (made)
+        inflated_ = std::move(*made);
+      else
+        inflate_problem_ = made.error().message;
+    }
+  }
+  return inflated_ ? inflated_->elf() : elf_;
+}
+
 void ElfFile::read_segments() {
   std::size_t count = 0;
   if (elf_getphdrnum(elf_, &count) != 0) return;
   for (std::size_t i = 0; i < std::min(count, max_headers); ++i) {
     GElf_Phdr segment;
     if (!gelf_getphdr(elf_, static_cast<int>(i), &segment)) break;
-    if (segment.p_type != PT_LOAD || segment.p_memsz == 0) continue;
+    if ((segment.p_type != PT_LOAD && segment.p_type != PT_TLS) || segment.p_memsz == 0) continue;
     std::uint64_t end = 0;
     if (__builtin_add_overflow(segment.p_vaddr, segment.p_memsz, &end)) continue;
+    if (segment.p_type == PT_TLS) {
+      tls_ = {segment.p_vaddr, end};
+      continue;
+    }
     segments_.push_back({.range = {segment.p_vaddr, end},
                          .file_offset = segment.p_offset,
                          .executable = (segment.p_flags & PF_X) != 0,
@@ -121,11 +142,26 @@ const Section* ElfFile::section(std::string_view name) const {
 std::span<const std::byte> ElfFile::contents(std::string_view name) const {
   const Section* found = section(name);
   if (!found || found->type == SHT_NOBITS) return {};
-  Elf_Scn* scn = elf_getscn(elf_, found->index);
+  return contents(found->index);
+}
+
+std::span<const std::byte> ElfFile::contents(std::size_t section_index) const {
+  Elf_Scn* scn = elf_getscn(elf_, section_index);
   GElf_Shdr header;
   if (!scn || !gelf_getshdr(scn, &header)) return {};
+  if ((header.sh_flags & SHF_COMPRESSED) != 0 && inflated() != elf_) {
+    scn = elf_getscn(inflated_->elf(), section_index);
+    if (!scn || !gelf_getshdr(scn, &header)) return {};
+  }
   // libelf keeps the decompressed bytes in place of the others; libdw does the same when it opens the file.
   if ((header.sh_flags & SHF_COMPRESSED) != 0 && elf_compress(scn, 0, 0) < 0) return {};
+  const auto named = std::ranges::find(sections_, section_index, &Section::index);
+  const bool old_way = named != sections_.end() && named->name.starts_with(".zdebug_");
+  if (old_way && (header.sh_flags & SHF_COMPRESSED) == 0) {
+    const Elf_Data* raw = elf_rawdata(scn, nullptr);
+    const bool packed = raw && raw->d_buf && raw->d_size > 12 && std::memcmp(raw->d_buf, "ZLIB", 4) == 0;
+    if (packed && elf_compress_gnu(scn, 0, 0) < 0) return {};
+  }
   const Elf_Data* data = elf_rawdata(scn, nullptr);
   if (!data || !data->d_buf) return {};
   return as_bytes(data->d_buf, data->d_size);

@@ -20,6 +20,8 @@
 
 namespace trapline::sym {
 
+class InflatedElf;
+
 struct Section {
   std::string name;
   std::size_t index = 0;
@@ -39,14 +41,20 @@ class ElfFile {
   ElfFile& operator=(const ElfFile&) = delete;
 
   Elf* elf() const { return elf_; }
+  // The same with its sections readable for libdw: zstd is no matter for libelf. Made when first asked for.
+  Elf* inflated() const;
+  const std::string& inflate_problem() const { return inflate_problem_; }
   const std::string& path() const { return path_; }
   const GElf_Ehdr& header() const { return header_; }
   std::span<const Segment> segments() const { return segments_; }
+  FileRange thread_local_block() const { return tls_; }  // PT_TLS; empty: none
   std::span<const Section> sections() const { return sections_; }
   const Section* section(std::string_view name) const;
   // Contents, decompressed; empty where the section is missing, has no bytes in the file, or is damaged.
   std::span<const std::byte> contents(std::string_view name) const;
   std::uint64_t stored_size(std::string_view name) const;  // of a section in the file, as it is there
+  std::span<const std::byte> contents(std::size_t section_index) const;
+  int descriptor() const { return fd_.get(); }  // -1 for from_image
   std::span<const std::byte> bytes_at(std::uint64_t at, std::size_t count) const;
   // The pages of the mapped file that were touched are this process' no longer; they come back when they are touched
   // again.
@@ -67,6 +75,10 @@ class ElfFile {
   Elf* elf_ = nullptr;
   GElf_Ehdr header_{};
   std::vector<Segment> segments_;  // PT_LOAD, ascending
+  FileRange tls_;
+  mutable bool inflate_tried_ = false;
+  mutable std::unique_ptr<InflatedElf> inflated_;  // null: no need to
+  mutable std::string inflate_problem_;
   std::vector<Section> sections_;
 };
 

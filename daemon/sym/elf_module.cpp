@@ -1,6 +1,7 @@
 // The module's face: which file holds what, and answers put together from the tables.
 #include <dwarf.h>
 #include <fmt/format.h>
+#include <fnmatch.h>
 
 #include <algorithm>
 #include <unordered_set>
@@ -46,7 +47,15 @@ Function to_function(const RawSymbol& symbol) {
 
 ElfModule::ElfModule(ModuleId id, std::string path, std::unique_ptr<ElfFile> file, const SearchOptions& options)
     : id_(id), path_(std::move(path)), file_(std::move(file)), options_(options) {
-  if (!file_->has_dwarf()) {
+  options_.program = path_;
+  const auto hides = [&](const std::string& glob) {
+    return ::fnmatch(glob.c_str(), path_.c_str(), 0) == 0 ||
+           ::fnmatch(glob.c_str(), std::string(base_name(path_)).c_str(), 0) == 0;
+  };
+  excluded_ = std::ranges::any_of(options.exclude, hides);
+  if (excluded_) {
+    problem_ = path_ + ": the launch arguments leave its debug information out (symbols.exclude)";
+  } else if (!file_->has_dwarf()) {
     auto search = find_debug_file(*file_, path_, options);
     debug_file_ = std::move(search.file);
     problem_ = std::move(search.problem);
@@ -72,7 +81,7 @@ bool ElfModule::has_debug_frame() const {
   return file.section(".debug_frame") != nullptr || file.section(".zdebug_frame") != nullptr;
 }
 
-bool ElfModule::has_dwarf() const { return debug_file_ || file_->has_dwarf(); }
+bool ElfModule::has_dwarf() const { return !excluded_ && (debug_file_ || file_->has_dwarf()); }
 
 Elf* ElfModule::elf() const { return file_->elf(); }
 Dwarf* ElfModule::dwarf() const { return debug_info() ? debug_->dwarf() : nullptr; }

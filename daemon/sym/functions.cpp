@@ -78,7 +78,7 @@ void FunctionTable::collect(UnitFunctions& functions, const Dwarf_Die& parent, i
 FunctionTable::UnitFunctions& FunctionTable::of(const Unit& unit) {
   const auto [slot, fresh] = units_.try_emplace(&unit);
   if (fresh) {
-    collect(slot->second, unit.die, 0);
+    collect(slot->second, info_.tree(unit), 0);
     for (const auto& function : slot->second.list)
       for (const auto& range : function.ranges) slot->second.by_address.add(range.begin, range.end, &function);
     slot->second.by_address.seal();
@@ -99,7 +99,7 @@ const ConcreteFunction* FunctionTable::at(std::uint64_t address) {
     for (const auto& function : functions.list) known.insert(function.die.addr);
     UnitFunctions second;
     second.nested_too = true;
-    collect(second, unit->die, 0);
+    collect(second, info_.tree(*unit), 0);
     for (auto& function : second.list)
       if (!known.contains(function.die.addr)) functions.list.push_back(std::move(function));
     IntervalIndex<const ConcreteFunction*> index;
@@ -172,7 +172,7 @@ std::vector<Dwarf_Die> FunctionTable::instances_of(const Dwarf_Die& abstract, co
   auto& functions = of(unit);
   if (!functions.inlined_read) {
     functions.inlined_read = true;
-    collect_inlined(functions, unit.die, 0);
+    collect_inlined(functions, info_.tree(unit), 0);
   }
   std::vector<Dwarf_Die> found;
   const auto [first, last] = functions.inlined.equal_range(abstract.addr);

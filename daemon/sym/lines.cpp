@@ -122,7 +122,7 @@ std::uint64_t ElfModule::after_prologue(std::uint64_t entry) const {
     if (row.prologue_end && row.address >= entry) return row.address;
   // gcc marks no prologue's end. Optimised code has its arguments where the location lists say from the first
   // instruction on, and its "second row" may be anywhere: stay at the entry.
-  if (unit->optimized) return entry;
+  if (debug_->told(*unit).optimized) return entry;
   const std::uint64_t least = std::max(body, entry + 1);
   for (const auto& row : rows)
     if (row.address >= least && row.line.value != 0) return row.address;

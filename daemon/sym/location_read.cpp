@@ -3,8 +3,11 @@
 #include <cstring>
 #include <functional>
 
+#include "daemon/sym/debug_info.hpp"
 #include "daemon/sym/dwarf_handle.hpp"
+#include "daemon/sym/elf_file.hpp"
 #include "daemon/sym/location.hpp"
+#include "daemon/sym/split_units.hpp"
 #include "daemon/sym/variable.hpp"
 #include "daemon/sym/variable_blocks.hpp"
 
@@ -69,7 +72,8 @@ Result<Op> decode_one(const Module& module, Dwarf_Attribute& attr, const Dwarf_O
     case DW_OP_GNU_addr_index:
     case DW_OP_GNU_const_index: {
       Dwarf_Addr value = 0;
-      if (dwarf_getlocation_attr(&attr, &op, &other) != 0 || dwarf_formaddr(&other, &value) != 0)
+      if (dwarf_getlocation_attr(&attr, &op, &other) != 0 ||
+          (dwarf_formaddr(&other, &value) != 0 && dwarf_formudata(&other, &value) != 0))
         return fail(Errc::bad_debug_info, "a location names an entry of .debug_addr that is not there");
       out.a = value;
       break;
@@ -106,6 +110,19 @@ Result<Op> decode_one(const Module& module, Dwarf_Attribute& attr, const Dwarf_O
   return out;
 }
 
+// gcc (12) puts a thread-local variable's place in the file into .debug_addr, where its offset in the thread's block is
+// meant. The two are told apart where the block is smaller than the place that it has in the file.
+void mend_tls_offset(const Module& module, Expression& expression) {
+  const FileRange block = elf_module(module).file().thread_local_block();
+  for (std::size_t i = 0; i + 1 < expression.size(); ++i) {
+    Op& op = expression[i];
+    const auto next = expression[i + 1].code;
+    const bool of_table = op.code == DW_OP_constx || op.code == DW_OP_GNU_const_index;
+    const bool pushes = next == DW_OP_form_tls_address || next == DW_OP_GNU_push_tls_address;
+    if (of_table && pushes && block.contains(op.a) && op.a >= block.end - block.begin) op.a -= block.begin;
+  }
+}
+
 Result<Expression> decode(const Module& module, Dwarf_Attribute& attr, const Dwarf_Op* ops, std::size_t count,
                           int depth) {
   Expression expression;
@@ -114,12 +131,19 @@ Result<Expression> decode(const Module& module, Dwarf_Attribute& attr, const Dwa
     TL_TRY(Op op, decode_one(module, attr, ops[i], depth));
     expression.push_back(std::move(op));
   }
+  mend_tls_offset(module, expression);
   return expression;
 }
 
 Result<Expression> at_pc(const Module& module, Dwarf_Attribute& attr, std::uint64_t pc) {
   Dwarf_Op* ops = nullptr;
   std::size_t count = 0;
+  const DebugInfo* info = elf_module(module).debug_info();
+  if (const SplitTree* split = info ? info->split_of(attr.cu) : nullptr; split && SplitTree::is_list(attr)) {
+    auto place = split->location(attr, pc);
+    if (place.damaged) return fail(Errc::bad_debug_info, "a location list of a split unit cannot be read");
+    return place.expression ? decode_attribute(module, *place.expression, 0) : Expression{};
+  }
   const int found = dwarf_getlocation_addr(&attr, pc, &ops, &count, 1);
   if (found < 0) return fail(Errc::bad_debug_info, std::string("a location list cannot be read: ") + dwarf_errmsg(-1));
   if (found == 0) return Expression{};
@@ -196,10 +220,9 @@ Result<std::uint64_t> array_count(const Type& array, std::uint64_t pc, const Loc
     for (const unsigned name : {DW_AT_count, DW_AT_upper_bound}) {
       Dwarf_Attribute bound;
       if (!own_attribute(dimension, name, bound)) continue;
-      Dwarf_Die variable;
       std::uint64_t value = 0;
-      if (dwarf_formref_die(&bound, &variable) != nullptr) {
-        const DieRef ref = make_ref(*array.die().module, variable);
+      if (const auto variable = target_of(bound)) {
+        const DieRef ref = make_ref(*array.die().module, *variable);
         TL_TRY(Expression location, location_of(ref, pc));
         if (location.empty()) return fail(Errc::not_available, "the length of this array is optimised out");
         Op op;

@@ -27,7 +27,9 @@ class Module;
 struct DieRef {
   const Module* module = nullptr;
   std::uint64_t offset = 0;
-  bool alternate = false;  // in the dwz file (.gnu_debugaltlink)
+  // 0: the program or its debug file; 1: the dwz file (.gnu_debugaltlink); from 2 on: parts of a split program, see
+  // split_units.hpp.
+  std::uint32_t file = 0;
   explicit operator bool() const { return module != nullptr; }
   bool operator==(const DieRef&) const = default;
 };
@@ -41,7 +43,11 @@ struct FileRange {  // half open, file addresses
 
 struct SearchOptions {
   std::vector<std::string> debug_dirs{"/usr/lib/debug"};
-  std::string root{};  // prefix for the target's mount namespace: "/proc/PID/root" or ""
+  // Folders in which debuginfod's client keeps what it fetched: BUILD-ID/debuginfo. Nothing is fetched.
+  std::vector<std::string> fetched_dirs{};
+  std::vector<std::string> exclude{};  // globs on the path or its last part: no debug information is read for those
+  std::string root{};                  // prefix for the target's mount namespace: "/proc/PID/root" or ""
+  std::string program{};               // its path there, for what lies beside it; Module::open sets it
   // The file to read where root + path is not what is mapped (deleted, replaced): "/proc/PID/exe". Else empty.
   std::string read_from{};
   // Where indexes of large debug information are kept (daemon/index/store.hpp); empty: nowhere.

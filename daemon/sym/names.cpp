@@ -40,8 +40,10 @@ void NameIndex::collect(const Dwarf_Die& parent, std::uint32_t unit, bool into_c
 void NameIndex::build() {
   if (built_) return;
   built_ = true;
-  for (const auto* unit : info_.units())
-    collect(unit->die, unit->index, !members_are_defined_outside(unit->language), 0);
+  for (const auto* unit : info_.units()) {
+    const Dwarf_Die tree = info_.tree(*unit);
+    collect(tree, unit->index, !members_are_defined_outside(unit->language), 0);
+  }
   std::ranges::stable_sort(entries_, {}, &Entry::base);
   entries_.shrink_to_fit();
 }

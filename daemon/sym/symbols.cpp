@@ -4,6 +4,8 @@
 #include <limits>
 #include <tuple>
 
+#include "daemon/sym/mini_debug_info.hpp"
+
 namespace trapline::sym {
 namespace {
 
@@ -58,7 +60,12 @@ void SymbolTable::read() {
   read_ = true;
   read_from(program_, SHT_SYMTAB);
   if (symbols_.empty() && debug_file_) read_from(*debug_file_, SHT_SYMTAB);
-  if (symbols_.empty()) read_from(program_, SHT_DYNSYM);
+  if (symbols_.empty()) {
+    read_from(program_, SHT_DYNSYM);
+    // It holds the functions that .dynsym does not.
+    mini_ = mini_debug_info(program_);
+    if (mini_) read_from(*mini_, SHT_SYMTAB);
+  }
   std::ranges::sort(symbols_, [](const RawSymbol& a, const RawSymbol& b) {
     return a.address != b.address ? a.address < b.address : rank(a) < rank(b);
   });
@@ -87,7 +94,8 @@ bool SymbolTable::empty() const {
     }
     return false;
   };
-  return !any_in(program_) && (debug_file_ == nullptr || !any_in(*debug_file_));
+  return !any_in(program_) && program_.section(".gnu_debugdata") == nullptr &&
+         (debug_file_ == nullptr || !any_in(*debug_file_));
 }
 
 const RawSymbol* SymbolTable::exactly_at(std::uint64_t address) {

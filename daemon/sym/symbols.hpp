@@ -1,6 +1,8 @@
 #pragma once
-// The ELF symbol tables of a module: .symtab (its own, else its debug file's), else .dynsym. Inside the room.
+// The ELF symbol tables of a module: .symtab (its own, else its debug file's), else .dynsym and .gnu_debugdata.
+// Inside the room.
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +41,7 @@ class SymbolTable {
 
   const ElfFile& program_;
   const ElfFile* debug_file_;
+  std::unique_ptr<ElfFile> mini_;
   bool read_ = false;
   std::vector<RawSymbol> symbols_;  // by address; of those at one address the best known first
   IntervalIndex<std::uint32_t> sized_;

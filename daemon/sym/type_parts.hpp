@@ -82,14 +82,14 @@ struct ModuleIdentity {
 struct ModuleMemo {
   struct Key {
     std::uint64_t offset = 0;
-    bool alternate = false;
+    std::uint32_t file = 0;
     bool function = false;  // the function type of a subprogram DIE
     unsigned level = 0;
     bool operator==(const Key&) const = default;
   };
   struct Hash {
     std::size_t operator()(const Key& key) const {
-      return std::hash<std::uint64_t>{}(key.offset * 8 + key.level * 2 + (key.alternate ? 1 : 0)) ^
+      return std::hash<std::uint64_t>{}(key.offset * 8 + key.level * 2 + key.file * 0x9e3779b97f4a7c15U) ^
              (key.function ? 0x9e3779b9U : 0U);
     }
   };

@@ -90,7 +90,7 @@ std::optional<TypeKind> kind_of(int tag) {
 }
 
 const Type* node(DieRef ref, TypeKind kind, bool function, unsigned level) {
-  auto& slot = memo_of(*ref.module).types[{ref.offset, ref.alternate, function, level}];
+  auto& slot = memo_of(*ref.module).types[{ref.offset, ref.file, function, level}];
   if (!slot) {
     auto parts = std::make_unique<Type::Parts>();
     parts->kind = kind;
@@ -104,9 +104,8 @@ const Type* node(DieRef ref, TypeKind kind, bool function, unsigned level) {
 const Type* type_of_die(const Module& module, const Dwarf_Die& die) {
   Dwarf_Attribute found;
   if (!attribute(die, DW_AT_type, found)) return builtin(Builtin::void_);
-  Dwarf_Die target;
-  if (dwarf_formref_die(&found, &target) == nullptr) return builtin(Builtin::unknown);
-  return type_at(make_ref(module, target));
+  const auto target = target_of(found);
+  return target ? type_at(make_ref(module, *target)) : builtin(Builtin::unknown);
 }
 
 std::uint8_t encoding_number(const Dwarf_Die& die) {
@@ -380,7 +379,8 @@ void Type::Parts::read_template_argument(const void* opaque) {
   }
   if (tag != DW_TAG_template_type_parameter && tag != DW_TAG_template_value_parameter) return;
   const char* written = die_name(it);
-  TemplateArgument argument{.name = written != nullptr ? written : "", .type = type_of_die(*die.module, it), .value = {}};
+  TemplateArgument argument{
+      .name = written != nullptr ? written : "", .type = type_of_die(*die.module, it), .value = {}};
   if (const auto value = unsigned_value(it, DW_AT_const_value)) argument.value = static_cast<std::int64_t>(*value);
   // A value without a constant (an address) is no type.
   if (tag == DW_TAG_template_value_parameter && !argument.value) argument.value = 0;

@@ -5,7 +5,9 @@
 #include <string>
 
 #include "daemon/sym/debug_info.hpp"
+#include "daemon/sym/dwarf_handle.hpp"
 #include "daemon/sym/names.hpp"
+#include "daemon/sym/split_units.hpp"
 #include "daemon/sym/type_parts.hpp"
 
 namespace trapline::sym {
@@ -57,9 +59,7 @@ std::string with_arguments(const Dwarf_Die& die, int tag, std::string_view name)
                                                                              : std::string(name);
 }
 
-bool die_less(const DieRef& a, const DieRef& b) {
-  return std::pair(a.alternate, a.offset) < std::pair(b.alternate, b.offset);
-}
+bool die_less(const DieRef& a, const DieRef& b) { return std::pair(a.file, a.offset) < std::pair(b.file, b.offset); }
 
 }  // namespace
 
@@ -229,6 +229,15 @@ std::vector<std::string> UnitNames::path_of(std::uint32_t entry) const {
 
 // ---- all units of a module
 
+namespace {
+constexpr std::uint64_t root_not_read = ~std::uint64_t{0};  // no DIE is there
+
+const SplitTree* split_of_skeleton(const ElfModule& module, const Dwarf_Die& die) {
+  DebugInfo* info = module.debug_info();
+  const Unit* unit = info ? info->unit_of(die.cu) : nullptr;
+  return unit && unit->die.cu == die.cu ? info->split_of(*unit) : nullptr;
+}
+}  // namespace
 // By the index or the survey, which know the units without libdw reading one after the other.
 bool ScopeNames::add_known_units() {
   DebugInfo* info = module_.debug_info();
@@ -237,10 +246,10 @@ bool ScopeNames::add_known_units() {
   for (std::size_t n = 0; n < known->unit_count(); ++n) {
     const auto unit = known->unit(n);
     if (!unit) return false;
-    const bool alternate = unit->is(index::UnitRow::alternate);
+    const std::uint32_t file = unit->is(index::UnitRow::alternate) ? 1 : 0;
     const std::uint64_t mark = unit->is(index::UnitRow::in_types) ? in_types_section : 0;
-    units_.push_back({.module = &module_, .offset = unit->row.first_die | mark, .alternate = alternate});
-    by_offset_.emplace(std::pair(alternate, units_.back().offset), n);
+    units_.push_back({.module = &module_, .offset = unit->row.first_die | mark, .file = file});
+    by_offset_.emplace(std::pair(file, units_.back().offset), n);
   }
   return true;
 }
@@ -283,35 +292,70 @@ ScopeNames::ScopeNames(const ElfModule& module) : module_(module) {
   by_offset_.clear();
   const auto add_units = [&](Dwarf* dwarf) {
     Dwarf_CU* unit = nullptr;
-    Dwarf_Die die, split;
-    std::uint8_t kind = 0;
-    while (dwarf != nullptr && dwarf_get_units(dwarf, unit, &unit, nullptr, &kind, &die, &split) == 0) {
+    Dwarf_Die die;
+    while (dwarf != nullptr && dwarf_get_units(dwarf, unit, &unit, nullptr, nullptr, &die, nullptr) == 0) {
       const DieRef ref = make_ref(module, die);
       if (!ref) continue;
-      by_offset_.emplace(std::pair(ref.alternate, ref.offset), units_.size());
+      by_offset_.emplace(std::pair(ref.file, ref.offset), units_.size());
       units_.push_back(ref);
     }
   };
   add_units(module.dwarf());
   add_units(module.alternate());
+  // The type units of a .dwp file; those of .dwo files come when their unit is read.
+  if (auto* split = module.debug_info() ? module.debug_info()->split_units() : nullptr)
+    for (const std::uint32_t file : split->type_files()) units_.push_back({&module, root_not_read, file});
   names_.resize(units_.size());
 }
 
 const UnitNames& ScopeNames::unit(std::size_t n) {
   if (!names_[n]) {
-    const auto die = open_die(units_[n]);
+    auto die = units_[n].offset == root_not_read ? root_of_types(units_[n]) : open_die(units_[n]);
+    if (const auto* split = die ? split_of_skeleton(module_, *die) : nullptr) {
+      die = split->root;
+      add_type_units(*split);
+    }
     names_[n] = std::make_unique<UnitNames>(module_, die ? *die : Dwarf_Die{});
   }
   return *names_[n];
+}
+
+std::optional<Dwarf_Die> ScopeNames::root_of_types(DieRef& unit) {
+  const SplitTree* types = module_.debug_info()->split_units()->of_file(unit.file);
+  if (!types) return std::nullopt;
+  unit = make_ref(module_, types->root);
+  return types->root;
+}
+
+void ScopeNames::add_type_units(const SplitTree& split) {
+  Dwarf_CU* unit = nullptr;
+  Dwarf_Die die;
+  while (dwarf_get_units(split.image->dwarf(), unit, &unit, nullptr, nullptr, &die, nullptr) == 0) {
+    const DieRef ref = unit == split.root.cu ? DieRef{} : make_ref(module_, die);
+    if (!ref || !by_offset_.try_emplace({ref.file, ref.offset}, units_.size()).second) continue;
+    units_.push_back(ref);
+    names_.emplace_back();
+  }
 }
 
 const UnitNames& ScopeNames::unit_of(const DieRef& ref) {
   if (const auto die = open_die(ref)) {
     Dwarf_Die copy = *die, unit_die;
     if (dwarf_diecu(&copy, &unit_die, nullptr, nullptr) != nullptr) {
-      const DieRef at = make_ref(module_, unit_die);
-      if (const auto found = by_offset_.find({at.alternate, at.offset}); found != by_offset_.end())
-        return unit(found->second);
+      // A part of a split program is known by its skeleton; type units beside it are units of their own.
+      const DebugInfo* info = module_.debug_info();
+      const SplitTree* split = info ? info->split_of(unit_die.cu) : nullptr;
+      const bool of_skeleton = split && split->root.cu == unit_die.cu && split->unit != SplitTree::no_unit;
+      const DieRef at = make_ref(module_, of_skeleton ? info->skeleton_die(*split) : unit_die);
+      if (split && split->unit == SplitTree::no_unit)
+        for (std::size_t n = 0; n < units_.size(); ++n)
+          if (units_[n].file == at.file) return unit(n);
+      const auto [found, fresh] = by_offset_.try_emplace({at.file, at.offset}, units_.size());
+      if (fresh) {
+        units_.push_back(at);
+        names_.emplace_back();
+      }
+      return unit(found->second);
     }
   }
   if (!empty_) empty_ = std::make_unique<UnitNames>(module_, Dwarf_Die{});

@@ -30,6 +30,8 @@ struct ImportEntry {  // using namespace N; using N::x; namespace A = N;
   bool declaration = false;  // one name (using N::x, alias); false: a directive
 };
 
+struct SplitTree;
+
 class UnitNames {
  public:
   UnitNames(const ElfModule& module, const Dwarf_Die& unit);
@@ -73,12 +75,14 @@ class ScopeNames {
 
  private:
   bool add_known_units();
+  std::optional<Dwarf_Die> root_of_types(DieRef& unit);
+  void add_type_units(const SplitTree& split);
 
   const ElfModule& module_;
   bool numbered_as_index_ = false;
   std::vector<DieRef> units_;
   std::vector<std::unique_ptr<UnitNames>> names_;
-  std::map<std::pair<bool, std::uint64_t>, std::size_t> by_offset_;
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::size_t> by_offset_;
   std::unique_ptr<UnitNames> empty_;
 };
 

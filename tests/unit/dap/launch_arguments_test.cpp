@@ -142,6 +142,12 @@ TEST_CASE("common: what reaches launch and attach alike") {
   CHECK(launch(R"("skipFunctions":"std::*")").launch.sources.skip_functions == Strings{"std::*"});
   CHECK(launch(R"("step-avoid-regexp":"^std::")").launch.sources.skip_functions == Strings{"^std::"});
   CHECK(launch(R"("symbols":{"searchPaths":["/d"]})").launch.sources.debug_file_dirs == Strings{"/d"});
+  CHECK(launch(R"("symbols":{"exclude":["libc*"]})").launch.sources.symbols_exclude == Strings{"libc*"});
+  CHECK(launch(R"("symbolLoadInfo":{"loadAll":true,"exceptionList":"a.so;b*.so"})").launch.sources.symbols_exclude ==
+        Strings{"a.so", "b*.so"});
+  CHECK(launch("").launch.sources.debuginfod_cache);
+  CHECK_FALSE(launch(R"("debuginfod":{"enabled":false})").launch.sources.debuginfod_cache);
+  CHECK(launch(R"("debuginfod":{"enabled":"cached"})").launch.sources.debuginfod_cache);
   CHECK(launch(R"("additionalSOLibSearchPath":"/a;/b;")").launch.sources.debug_file_dirs == Strings{"/a", "/b"});
   CHECK(attach(R"("symbolSearchPath":"/a")").attach.sources.debug_file_dirs == Strings{"/a"});
   CHECK(launch(R"("evaluation":{"timeoutMs":250})").launch.evaluation.timeout == std::chrono::milliseconds(250));
@@ -285,8 +291,6 @@ TEST_CASE("what this version does not have is refused or warned about, never sil
                            R"("hardwareBreakpoints":{"require":true})",
                            R"("expressions":"python")",
                            R"("role":"viewer")",
-                           R"("symbols":{"exclude":["x"]})",
-                           R"("symbolLoadInfo":{"exceptionList":"x"})",
                            R"("customFrameFormat":"x")",
                            R"("customThreadFormat":"x")",
                            R"("stdio":[null,null,null,"/x"])"}) {
