@@ -39,6 +39,8 @@ class Binder {
                                            const std::vector<const Syntax*>& arguments, const Syntax& syntax);
   std::optional<Result<NodePtr>> intrinsic_call(const Syntax& syntax);
   Result<NodePtr> arrow(NodePtr object, const Syntax& syntax);
+  std::optional<Result<NodePtr>> compare_texts(const Syntax& syntax, NodePtr& a, NodePtr& b, bool unequal);
+  std::optional<std::pair<NodePtr, NodePtr>> counted_text(const Syntax& syntax);
   Result<NodePtr> truth_value(NodePtr node, const Syntax& syntax);
 
   NodePtr through(NodePtr object, const sym::Member& member, const Syntax& syntax);

@@ -100,4 +100,44 @@ Result<NodePtr> Binder::truth_value(NodePtr node, const Syntax& syntax) {
   return node;
 }
 
+// data() and size() of what is text to its library; nullopt: it is none.
+std::optional<std::pair<NodePtr, NodePtr>> Binder::counted_text(const Syntax& syntax) {
+  NodePtr parts[2];
+  for (const bool size : {false, true}) {
+    auto object = bind(syntax);
+    if (!object || !is_record((*object)->type)) return std::nullopt;
+    auto part = intrinsic(*object, size ? "size" : "data", {}, syntax);
+    if (!part || !*part) return std::nullopt;
+    parts[size ? 1 : 0] = **std::move(part);
+  }
+  if (!is_pointer(parts[0]->type) || !is_character(parts[0]->type->strip()->target()) || !is_integral(parts[1]->type))
+    return std::nullopt;
+  return std::pair(std::move(parts[0]), std::move(parts[1]));
+}
+
+// `s == "text"` and `s == t` of strings, views of strings and paths.
+std::optional<Result<NodePtr>> Binder::compare_texts(const Syntax& syntax, NodePtr& a, NodePtr& b, bool unequal) {
+  if (scope_.intrinsics() == nullptr) return std::nullopt;
+  auto node = make(NodeKind::compare_text, sym::builtin(sym::Builtin::bool_), syntax);
+  node->flag = unequal;
+  const Type* unit = nullptr;
+  for (const std::size_t i : {0U, 1U}) {
+    NodePtr& side = i == 0 ? a : b;
+    const Type* each = nullptr;
+    if (side->kind == NodeKind::string) {
+      each = side->type->strip()->target();
+      node->bytes = side->bytes;
+    } else {
+      auto text = counted_text(*syntax.kids[i]);
+      if (!text) return std::nullopt;
+      each = text->first->type->strip()->target();
+      node->kids.push_back(std::move(text->first));
+      node->kids.push_back(std::move(text->second));
+    }
+    if (unit != nullptr && unit->size() != each->size()) return std::nullopt;
+    unit = each;
+  }
+  return Result<NodePtr>(std::move(node));
+}
+
 }  // namespace trapline::eval

@@ -191,6 +191,8 @@ Result<NodePtr> Binder::binary(const Syntax& syntax) {
       return node;
     }
   }
+  if (equality && (is_record(a->type) || is_record(b->type)))
+    if (auto compared = compare_texts(syntax, a, b, op == Op::not_equal)) return std::move(*compared);
   if (is_number(a->type) && is_number(b->type)) {
     a = bits_promoted(std::move(a), syntax);
     b = bits_promoted(std::move(b), syntax);

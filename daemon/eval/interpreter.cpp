@@ -401,7 +401,38 @@ Result<Value> Interpreter::binary(const Node& node) {
   return from_number(node.type, result);
 }
 
+// kids: data and size of one text, and of another where there is no literal.
+Result<Value> Interpreter::compare_counted(const Node& node) {
+  constexpr Int128 max_bytes = 64 << 20;
+  std::vector<std::byte> texts[2];
+  const std::size_t unit = static_cast<std::size_t>(node.kids[0]->type->strip()->target()->size().value_or(1));
+  std::uint64_t at[2]{};
+  std::size_t bytes[2]{node.bytes.size() - std::min(unit, node.bytes.size()), 0};
+  for (std::size_t i = 0; 2 * i < node.kids.size(); ++i) {
+    TL_TRY(const Value data, run(*node.kids[2 * i]));
+    TL_TRY(const Value size, run(*node.kids[2 * i + 1]));
+    TL_TRY(at[i], pointer(data));
+    TL_TRY(const Number count, number(size));
+    if (count.integer < 0 || count.integer > max_bytes)
+      return fail(Errc::bad_address, fmt::format("`{}`: a text of {} characters cannot be compared: is it initialised?",
+                                                 node.text, static_cast<std::int64_t>(count.integer)));
+    bytes[node.kids.size() == 2 ? 1 : i] = static_cast<std::size_t>(count.integer) * unit;
+  }
+  bool equal = bytes[0] == bytes[1];
+  if (equal && bytes[0] != 0) {
+    for (std::size_t i = 0; 2 * i < node.kids.size(); ++i) {
+      texts[i].resize(bytes[0]);
+      TL_TRY_VOID(view_.memory->read(LoadAddr{at[i]}, texts[i]));
+    }
+    if (node.kids.size() == 2)
+      texts[1].assign(node.bytes.begin(), node.bytes.begin() + static_cast<std::ptrdiff_t>(bytes[0]));
+    equal = texts[0] == texts[1];
+  }
+  return computed(node.type, {std::byte{equal != node.flag}});
+}
+
 Result<Value> Interpreter::compare_text(const Node& node) {
+  if (node.kids.size() > 1) return compare_counted(node);
   TL_TRY(const Value text, run(*node.kids[0]));
   const Type* plain = text.type->strip();
   const std::size_t unit = static_cast<std::size_t>(plain->target()->size().value_or(1));

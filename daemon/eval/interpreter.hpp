@@ -46,6 +46,7 @@ class Interpreter {
   Result<Value> repeat(const Node& node);
   Result<Value> member_pointer(const Node& node);
   Result<Value> complex_part(const Node& node);
+  Result<Value> compare_counted(const Node& node);
   Result<Value> inlined(const Node& node);
   Result<Value> slot(const Node& node);
   struct Callee {

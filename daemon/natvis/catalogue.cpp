@@ -297,7 +297,8 @@ Result<void> Engine::Inside::check(const Reading& on, const Expression& expressi
 Result<void> Engine::Inside::check(const Reading& on, const Interpolated& text, const Type* subject,
                                    const std::vector<Local>& locals) {
   for (const auto& segment : text.segments)
-    if (segment.expression) TL_TRY_VOID(check(on, *segment.expression, subject, locals, false));
+    if (segment.expression && !stands_for_children(*segment.expression))
+      TL_TRY_VOID(check(on, *segment.expression, subject, locals, false));
   return {};
 }
 

@@ -81,6 +81,8 @@ class Engine::Inside final : public eval::Intrinsics {
   };
   Result<Specified> specified(const Reading& reading, const Expression& expression, const eval::Value& subject,
                               const std::vector<Local>& locals = {}, std::vector<eval::Value>* slots = nullptr);
+  std::string first_children(const Reading& on, bool named_elements, const eval::Value& subject,
+                             const eval::Options& options, std::size_t depth, std::string_view before);
   bool applies(const Reading& reading, const Guard& guard, const eval::Value& subject, Error* wrong = nullptr);
 
   // ---- expansion, items
@@ -91,7 +93,8 @@ class Engine::Inside final : public eval::Intrinsics {
   Reading reading(TypeUse& use) { return {view_, binding_, this, use}; }
   eval::FrameView& view() { return view_; }
   std::vector<std::string> complaints;
-  int nesting = 0;  // of lines within lines
+  int nesting = 0;               // of lines within lines
+  bool within_elements = false;  // of a container's line: those of a container among them are not listed
 
  private:
   struct OnDisk {
@@ -164,5 +167,7 @@ class Engine::Inside final : public eval::Intrinsics {
 };
 
 bool in_view(const Guard& guard, const std::string& view);
+// `{$items}` and `{$values}` of a line: ours, not natvis'.
+bool stands_for_children(const Expression& expression);
 
 }  // namespace trapline::natvis

@@ -167,7 +167,7 @@ void Engine::Inside::indexed_children(const PageOf& page, Group& group, std::uin
     const std::vector<Local>& locals = at.locals != nullptr ? *at.locals : none;
     Child child;
     child.name = name.segments.empty() ? fmt::format("[{}]", first + at.index)
-                                       : text(page.on, name, at.subject, {}, 1, locals, at.slots);
+                                       : text(page.on, name, at.subject, {}, 0, locals, at.slots);
     auto what = specified(page.on, expression, at.subject, locals, at.slots);
     child.value = what ? what->value : eval::no_value(sym::builtin(sym::Builtin::unknown), what.error());
     if (what) child.format = what->format;

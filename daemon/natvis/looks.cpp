@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "daemon/eval/format_suffix.hpp"
 #include "daemon/eval/frame_context.hpp"
@@ -18,6 +19,10 @@ namespace {
 
 constexpr int max_nesting = 6;  // lines within lines
 constexpr std::size_t max_line = 8192;
+constexpr std::uint64_t max_elements = 10;      // of a container in its line
+constexpr std::size_t max_elements_text = 200;  // bytes; the element that passes it is the last
+constexpr std::string_view items_word = "$items";
+constexpr std::string_view values_word = "$values";
 
 std::unexpected<Error> uninitialised(std::string why) {
   return fail(Errc::bad_address, "not initialised?: " + std::move(why));
@@ -28,6 +33,10 @@ bool is_suspicion(const Error& error) {
 }
 
 }  // namespace
+
+bool stands_for_children(const Expression& expression) {
+  return expression.text == items_word || expression.text == values_word;
+}
 
 bool in_view(const Guard& guard, const std::string& view) {
   if (!guard.include_views.empty() && std::ranges::find(guard.include_views, view) == guard.include_views.end())
@@ -113,6 +122,40 @@ Result<std::string> Engine::Inside::shown(const Specified& what, const eval::Opt
   return eval::summary_within(view_, what.value, below, depth);
 }
 
+// The first of the children that the type's <Expand> makes: elements as ", [0]=1, [1]=2", or every child's value alone.
+std::string Engine::Inside::first_children(const Reading& on, bool named_elements, const Value& subject,
+                                           const eval::Options& options, std::size_t depth, std::string_view before) {
+  if (named_elements && (within_elements || depth >= options.limits.summary_depth)) return {};
+  Seen seen;
+  seen.use = &on.use;
+  seen.subject = subject;
+  if (seen.expand() == nullptr) return {};
+  const auto expansion = expand(seen);
+  const bool outer = std::exchange(within_elements, within_elements || named_elements);
+  const std::uint64_t start = named_elements ? expansion->named : 0;
+  const std::uint64_t all = expansion->named + expansion->indexed - start;
+  std::string out;
+  const auto add = [&](std::string_view text) {
+    if (!out.empty() || (!before.empty() && before.back() != '{' && before.back() != '(')) out += ", ";
+    out += text;
+  };
+  std::uint64_t shown = 0;
+  // One more than is shown tells that there are more; one may be the raw view.
+  for (const eval::Child& child : page(seen, *expansion, "", start, std::min(all, max_elements + 2))) {
+    if (child.name == "[Raw View]") continue;  // last of the named ones
+    if (shown++ == max_elements || out.size() > max_elements_text) {
+      add("...");
+      break;
+    }
+    eval::Options below = options;
+    below.format = eval::merged(child.format.value_or(Format{}), options.format.inherited());
+    const std::string value = eval::summary_within(view_, child.value, below, depth);
+    add(named_elements ? child.name + "=" + value : value);
+  }
+  within_elements = outer;
+  return out;
+}
+
 std::string Engine::Inside::text(const Reading& on, const Interpolated& text, const Value& subject,
                                  const eval::Options& options, std::size_t depth, const std::vector<Local>& locals,
                                  std::vector<Value>* slots) {
@@ -120,6 +163,11 @@ std::string Engine::Inside::text(const Reading& on, const Interpolated& text, co
   for (const auto& segment : text.segments) {
     if (!segment.expression) {
       out += segment.literal;
+      continue;
+    }
+    if (stands_for_children(*segment.expression)) {
+      out += first_children(on, segment.expression->text == items_word, subject, options, depth, out);
+      if (out.size() > max_line) return out + "...";
       continue;
     }
     auto value = specified(on, *segment.expression, subject, locals, slots);

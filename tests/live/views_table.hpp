@@ -4,8 +4,8 @@
 // and under it, two blanks further in for each level, the children that must be seen, all of them and in this order:
 //       NAME = SUMMARY
 // `...` among them says that more may follow; without lines below it a value's children are not looked at. `part NAME`
-// begins the cases of a part of the program; `#` begins a comment. `@tag[,tag] ` or `@!tag ` before a case keeps it to the
-// builds with (one of) these tags, or to those without. `…` in a summary stands for any text.
+// begins the cases of a part of the program; `#` begins a comment. `@tag[,tag] ` or `@!tag ` before a case keeps it to
+// the builds with (one of) these tags, or to those without. `…` in a summary stands for any text.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -22,9 +22,9 @@ struct ViewCase {
   std::string name;
   std::string summary;
   std::vector<ViewCase> children;
-  bool more = false;            // children may follow that are not named
+  bool more = false;              // children may follow that are not named
   std::vector<std::string> tags;  // of a build; empty: any
-  bool without = false;         // of a build without the tag
+  bool without = false;           // of a build without the tag
 };
 
 inline bool meant_for(const ViewCase& view, const std::vector<std::string>& tags) {
