@@ -130,6 +130,8 @@ void Engine::Inside::array_children(const PageOf& page, const Group& group, std:
       auto what = specified(page.on, (*chosen)->expression, page.seen.subject, locals, &slots);
       child.value = what ? what->value : eval::no_value(sym::builtin(sym::Builtin::unknown), what.error());
       if (what) child.format = what->format;
+      if (!(*chosen)->name.segments.empty())
+        child.name = text(page.on, (*chosen)->name, page.seen.subject, {}, 0, locals, &slots);
     } else if (!stride) {
       child.value = eval::no_value(group.element, stride.error());
     } else if (group.address != 0) {
