@@ -55,7 +55,7 @@ TEST_CASE("every request that needs a stop is refused while the program runs, an
     CHECK_MESSAGE(c.refused(std::string(route.command), arguments)["id"] == 1003, std::string(route.command));
     ++refused;
   }
-  CHECK(refused == 10);
+  CHECK(refused == 12);
   CHECK(c.control().calls == calls);
 }
 

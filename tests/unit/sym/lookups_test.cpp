@@ -121,7 +121,8 @@ TEST_CASE("a line has an address in every copy of its code") {
 
 TEST_CASE("a line's file comes with the digest that it was compiled with") {
   const auto md5_of = [](const char* build) {
-    const auto found = open_fixture(build)->addresses_of("lookups.hpp", mark("lookups.hpp", "doubled"), 0);
+    const auto module = open_fixture(build);
+    const auto found = module->addresses_of("lookups.hpp", mark("lookups.hpp", "doubled"), 0);
     REQUIRE_FALSE(found.matches.empty());
     std::string text;
     for (const char byte : found.matches[0].md5) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
