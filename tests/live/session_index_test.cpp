@@ -53,11 +53,12 @@ TEST_CASE("a breakpoint on an inlined function binds when the index is done, and
   const auto id = live->break_on("shapes::twice");
   CHECK(info_of(*live, id).pending);
   REQUIRE(wait_for_places(*live, id));
-  const auto told = std::ranges::any_of(live->events(), [&](const proto::Event& event) {
-    const auto* one = std::get_if<proto::BreakpointEvent>(&event);
-    return one && one->breakpoint.id == id && one->change == proto::Change::changed && one->breakpoint.verified;
-  });
-  CHECK(told);
+  CHECK(live->run_until([&] {
+    return std::ranges::any_of(live->events(), [&](const proto::Event& event) {
+      const auto* one = std::get_if<proto::BreakpointEvent>(&event);
+      return one && one->breakpoint.id == id && one->change == proto::Change::changed && one->breakpoint.verified;
+    });
+  }));
   CHECK_FALSE(index_files(folder).empty());
   CHECK(live->go_to_stop().breakpoints == std::vector{id});
 }

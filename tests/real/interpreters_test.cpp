@@ -87,7 +87,7 @@ void sqlite(std::string_view level) {
   CHECK(value_of(client, "p", frames[1]["id"]) == p);
   CHECK(value_of(client, "(Vdbe *)pStmt", frames[2]["id"]) == p);
   // Bit-fields and unions.
-  CHECK(value_of(client, "p->readOnly <= 1 && p->bIsReader <= 1") == "true");
+  CHECK(value_of(client, "p->readOnly <= 1 && p->bIsReader <= 1") == "1");
   CHECK(value_of(client, "p->db->aDb[0].zDbSName").ends_with("\"main\""));
   CHECK(value_of(client, "sizeof(p->aMem[0].u)") == "8");
   client.call("breakpoint.remove", {{"id", program}});
@@ -98,12 +98,12 @@ void sqlite(std::string_view level) {
       {{"function", "sqlite3VdbeMemGrow"}, {"condition", "n > 20 && pMem->szMalloc < n"}, {"hitCondition", "3"}});
   stop = go(client);
   CHECK(stop["reason"] == "breakpoint");
-  CHECK(value_of(client, "n > 20 && pMem->szMalloc < n") == "true");
+  CHECK(value_of(client, "n > 20 && pMem->szMalloc < n") == "1");
   const auto counts = client.call("breakpoint.list")[0];
   CHECK(counts["hits"] == 3);
   CHECK(counts["evaluations"].get<int>() >= 3);
   const auto flags = std::stoi(value_of(client, "pMem->flags"));
-  CHECK(value_of(client, fmt::format("(pMem->flags & 0x3f) == {}", flags & 0x3f)) == "true");
+  CHECK(value_of(client, fmt::format("(pMem->flags & 0x3f) == {}", flags & 0x3f)) == "1");
   const auto members =
       client.call("value.children", {{"ref", client.call("evaluate", {{"expression", "pMem->u"}})["ref"]}});
   REQUIRE(members.size() == 5);
