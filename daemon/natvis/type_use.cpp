@@ -21,6 +21,16 @@ std::string restored(std::string text) {
   return text;
 }
 
+// 0: no number that counts something.
+std::size_t ordinal(std::string_view digits) {
+  std::size_t n = 0;
+  for (const char c : digits) {
+    if (std::isdigit(static_cast<unsigned char>(c)) == 0 || n > 1000) return 0;
+    n = n * 10 + static_cast<std::size_t>(c - '0');
+  }
+  return n;
+}
+
 class VisualScope final : public eval::FrameScope {
  public:
   VisualScope(const eval::FrameView& frame, const sym::Type* subject, const std::vector<Local>& locals,
@@ -73,11 +83,7 @@ class VisualScope final : public eval::FrameScope {
   }
   const Capture* capture(std::string_view name) const {
     if (!name.starts_with(marker) || name.size() <= marker.size() + 1 || name[marker.size()] != 'T') return nullptr;
-    std::size_t n = 0;
-    for (const char c : name.substr(marker.size() + 1)) {
-      if (std::isdigit(static_cast<unsigned char>(c)) == 0 || n > 1000) return nullptr;
-      n = n * 10 + static_cast<std::size_t>(c - '0');
-    }
+    const std::size_t n = ordinal(name.substr(marker.size() + 1));
     return n == 0 || n > captures_.size() ? nullptr : &captures_[n - 1];
   }
   std::vector<sym::Symbol> captured(const std::string& name) const {
@@ -92,8 +98,8 @@ class VisualScope final : public eval::FrameScope {
   }
   // $B2: the type of the second base, which templates of a library derive from under names nobody writes.
   const sym::Type* base(std::string_view name) const {
-    if (name.size() != 2 || name[0] != 'B' || subject_->strip()->kind() != sym::TypeKind::record) return nullptr;
-    int left = name[1] - '0';
+    if (!name.starts_with('B') || subject_->strip()->kind() != sym::TypeKind::record) return nullptr;
+    std::size_t left = ordinal(name.substr(1));
     for (const sym::Member& member : subject_->strip()->members())
       if (member.kind == sym::Member::Kind::base || member.kind == sym::Member::Kind::virtual_base)
         if (--left == 0) return member.type;
@@ -148,7 +154,7 @@ std::string prepared(std::string_view text, const std::vector<Capture>& captures
         out += fmt::format("{}T{}", marker, n);
       else
         out += captures[n - 1].text;
-    } else if (word == "i" || (word.size() == 2 && word[0] == 'B' && word[1] >= '1' && word[1] <= '9')) {
+    } else if (word == "i" || (word.starts_with('B') && ordinal(word.substr(1)) > 0)) {
       out += fmt::format("{}{}", marker, word);
     } else {
       out += '$';

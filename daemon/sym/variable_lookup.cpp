@@ -15,6 +15,15 @@ class Lookup {
   Lookup(const LookupScope& from, const QualifiedName& name) : from_(from), name_(name) {}
 
   std::vector<Symbol> run() {
+    auto found = run_once();
+    const auto has_arguments = [](const std::string& part) { return part.find('<') != std::string::npos; };
+    if (!found.empty() || std::ranges::none_of(name_.parts, has_arguments)) return found;
+    spelling_ = Spelling::defaults_left_out;
+    return run_once();
+  }
+
+ private:
+  std::vector<Symbol> run_once() {
     if (name_.parts.empty()) return {};
     if (!name_.file.empty()) return in_file();
     std::vector<Symbol> found;
@@ -30,7 +39,6 @@ class Lookup {
     return found;
   }
 
- private:
   std::vector<Symbol> in_blocks();
   std::vector<Symbol> in_own_unit();
   std::vector<Symbol> in_class(const Type* record, int depth);
@@ -45,6 +53,7 @@ class Lookup {
 
   const LookupScope& from_;
   const QualifiedName& name_;
+  Spelling spelling_ = Spelling::exact;
 };
 
 std::vector<Symbol> Lookup::in_blocks() {
@@ -85,7 +94,7 @@ std::vector<Symbol> Lookup::in_blocks() {
           if (!directive && !named && (path.empty() || path.back() != wanted)) continue;
           if (directive) path.push_back(wanted);
           const UnitNames& unit = names_of(module).unit_of(make_ref(module, *target));
-          if (auto found = in_unit(unit, path); !found.empty()) return found;
+          if (auto found = in_unit(unit, path, spelling_); !found.empty()) return found;
         }
       } while (next_sibling(child));
     }
@@ -105,7 +114,7 @@ std::vector<Symbol> Lookup::in_class(const Type* record, int depth) {
     const UnitNames& unit = names_of(*record->die().module).unit_of(record->die());
     const Path path = path_of(record->die());
     if (!path.empty())
-      if (auto found = in_unit(unit, joined(path, name_.parts)); !found.empty()) return found;
+      if (auto found = in_unit(unit, joined(path, name_.parts), spelling_); !found.empty()) return found;
   }
   for (const Member& member : record->members())
     if (member.kind == Member::Kind::base || member.kind == Member::Kind::virtual_base) {
@@ -128,7 +137,7 @@ std::vector<Symbol> Lookup::through_imports(const UnitNames& unit, const Path& s
     if (!entry) continue;
     const Path target = target_unit.path_of(*entry);
     const auto rest = std::span(wanted).subspan(import.declaration ? 1 : 0);
-    if (auto found = in_unit(target_unit, joined(target, rest)); !found.empty()) return found;
+    if (auto found = in_unit(target_unit, joined(target, rest), spelling_); !found.empty()) return found;
     if (!import.declaration && target != scope)
       if (auto found = through_imports(unit, target, wanted, depth + 1); !found.empty()) return found;
   }
@@ -148,7 +157,7 @@ std::vector<Symbol> Lookup::in_own_unit() {
   std::vector<Symbol> declared;
   for (std::size_t depth = context.size() + 1; depth-- > 0;) {
     const auto outer = std::span(context).first(depth);
-    auto found = in_unit(unit, joined(outer, name_.parts));
+    auto found = in_unit(unit, joined(outer, name_.parts), spelling_);
     if (found.empty()) found = through_imports(unit, Path(outer.begin(), outer.end()), name_.parts, 0);
     // ns::name, where `name` came into ns by a using declaration, a directive, or as an alias ([namespace.qual]).
     for (std::size_t known = name_.parts.size() - 1; found.empty() && known > 0; --known)
@@ -159,7 +168,7 @@ std::vector<Symbol> Lookup::in_own_unit() {
   for (const DieRef& imported : unit.imported_units()) {
     const UnitNames& part = names_of(*imported.module).unit_of(imported);
     for (std::size_t depth = context.size() + 1; depth-- > 0;)
-      if (auto found = in_unit(part, joined(std::span(context).first(depth), name_.parts)); !found.empty())
+      if (auto found = in_unit(part, joined(std::span(context).first(depth), name_.parts), spelling_); !found.empty())
         return found;
   }
   return declared;
@@ -195,7 +204,7 @@ std::vector<Symbol> Lookup::in_all_units() {
     for (const std::size_t n : index.units_naming(name_.parts.back())) {
       const UnitNames& unit = index.unit(n);
       for (const Path& scope : scopes) {
-        auto found = in_unit(unit, joined(scope, name_.parts));
+        auto found = in_unit(unit, joined(scope, name_.parts), spelling_);
         if (found.empty()) continue;
         if (found[0].declaration) {
           if (declared.empty()) declared = std::move(found);
@@ -245,7 +254,7 @@ std::vector<Symbol> Lookup::in_file() {
     ScopeNames& index = names_of(*module);
     for (const std::size_t n : index.units_of_file(name_.file)) {
       const UnitNames& unit = index.unit(n);
-      const auto found = in_unit(unit, name_.parts);
+      const auto found = in_unit(unit, name_.parts, spelling_);
       if (found.empty()) continue;
       const auto die = open_die(found[0].die);
       Dwarf_Die copy, unit_die;

@@ -28,26 +28,38 @@ std::string squeeze(std::string_view text) {
   return out;
 }
 
+// Arguments of a pack have no defaults: tuple<int, int> is not short for tuple<int, int, int>.
+bool takes_a_pack(const NameEntry& entry) {
+  const auto die = open_die(entry.die);
+  Dwarf_Die child;
+  if (!die || !first_child(*die, child)) return false;
+  do {
+    if (dwarf_tag(&child) == DW_TAG_GNU_template_parameter_pack) return true;
+  } while (next_sibling(child));
+  return false;
+}
+
 // `wanted` may leave out template arguments at the end (they have defaults), for functions all of them.
-bool same_name(const NameEntry& entry, std::string_view wanted) {
+bool same_name(const NameEntry& entry, std::string_view wanted, Spelling spelling) {
   if (entry.name == wanted) return true;
   const std::size_t open = entry.name.find('<');
   if (open == std::string::npos || entry.name.starts_with("operator")) return false;
   if (wanted.find('<') == std::string_view::npos)
     return entry.tag == DW_TAG_subprogram && std::string_view(entry.name).substr(0, open) == wanted;
   const std::string have = squeeze(entry.name), want = squeeze(wanted);
-  return have == want || (have.size() > want.size() && want.ends_with('>') &&
-                          have.starts_with(want.substr(0, want.size() - 1)) && have[want.size() - 1] == ',');
+  return have == want ||
+         (spelling == Spelling::defaults_left_out && have.size() > want.size() && want.ends_with('>') &&
+          have.starts_with(want.substr(0, want.size() - 1)) && have[want.size() - 1] == ',' && !takes_a_pack(entry));
 }
 }  // namespace
 
 // Whether the chain of parents of `at` spells parts[0..count): transparent scopes may be named or left out.
-bool spells(const UnitNames& unit, std::uint32_t at, std::span<const std::string> parts) {
+bool spells(const UnitNames& unit, std::uint32_t at, std::span<const std::string> parts, Spelling spelling) {
   for (int depth = 0; depth < max_die_depth; ++depth) {
     if (at == NameEntry::no_parent) return parts.empty();
     const NameEntry& entry = unit.entries()[at];
-    if (!parts.empty() && same_name(entry, parts.back())) {
-      if (spells(unit, entry.parent, parts.first(parts.size() - 1))) return true;
+    if (!parts.empty() && same_name(entry, parts.back(), spelling)) {
+      if (spells(unit, entry.parent, parts.first(parts.size() - 1), spelling)) return true;
       if (!entry.transparent) return false;
     } else if (!entry.transparent) {
       return false;
@@ -66,14 +78,15 @@ bool is_constructor(const UnitNames& unit, const NameEntry& entry) {
   return is_type_tag(owner.tag) && plain(owner) == plain(entry);
 }
 
-std::vector<std::uint32_t> entries_at(const UnitNames& unit, const Path& path) {
+std::vector<std::uint32_t> entries_at(const UnitNames& unit, const Path& path, Spelling spelling) {
   std::vector<std::uint32_t> found;
   if (path.empty()) return found;
   const std::string& last = path.back();
   const auto outer = std::span(path).first(path.size() - 1);
   const auto take = [&](std::uint32_t i) {
     const NameEntry& entry = unit.entries()[i];
-    if (same_name(entry, last) && !is_constructor(unit, entry) && spells(unit, entry.parent, outer)) found.push_back(i);
+    if (same_name(entry, last, spelling) && !is_constructor(unit, entry) && spells(unit, entry.parent, outer, spelling))
+      found.push_back(i);
   };
   for (const std::uint32_t i : unit.named(last)) take(i);
   if (!found.empty()) return found;
@@ -140,9 +153,9 @@ std::vector<Symbol> best_of(std::vector<Symbol> all) {
 }
 }  // namespace
 
-std::vector<Symbol> in_unit(const UnitNames& unit, const Path& path) {
+std::vector<Symbol> in_unit(const UnitNames& unit, const Path& path, Spelling spelling) {
   std::vector<Symbol> found;
-  for (const std::uint32_t i : entries_at(unit, path)) found.push_back(symbol_of(unit, i));
+  for (const std::uint32_t i : entries_at(unit, path, spelling)) found.push_back(symbol_of(unit, i));
   return best_of(std::move(found));
 }
 

@@ -279,7 +279,7 @@ TEST_CASE("functions of Rust are found by the names that its people use") {
     CHECK(found("<Point as Speak>::speak").size() == 1);
     CHECK(found("Speak::speak").size() == 1);
     CHECK(found("largest").size() == 1);
-    CHECK(found("/^views_rust::(main|largest)/").size() == 2);
+    CHECK(found("/^views_rust::(main|largest)($|<)/").size() == 2);
     CHECK(view.modules->resolve_function("/(/").message.find("missing closing parenthesis") != std::string::npos);
     CHECK(found("views_rust::largest").size() == 1);
   }
