@@ -289,12 +289,15 @@ Result<proto::ValueInfo> Prompt::value(std::string_view expression, std::string_
 }
 
 std::string Prompt::tree(const proto::ValueInfo& value, std::uint32_t depth) {
-  if (value.ref.value == 0 || depth == 0) return value.value;
+  const auto quote = value.value.find('"');
+  const bool is_text = quote != std::string::npos && value.value.find_first_not_of("LuU8") == quote;
+  if (value.ref.value == 0 || depth == 0 || is_text) return value.value;
   constexpr std::uint64_t page = 50;
   const auto children = control_.children(value.ref, 0, page, {});
   if (!children) return value.value;
   std::string text = value.value + "\n";
   for (const auto& child : *children) {
+    if (child.name == "[Raw View]") continue;  // `p x,!` shows it
     auto line = fmt::format("  {} = {}", paint_.cyan(child.name), tree(child, depth - 1));
     for (std::size_t at = line.find('\n'); at != std::string::npos && at + 1 < line.size();
          at = line.find('\n', at + 3))
