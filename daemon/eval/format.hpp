@@ -38,6 +38,7 @@ class Printer {
 
   const FrameView& view_;
   Options options_;
+  std::size_t hops_ = 0;  // values within values, also those that do not count as a level
 };
 
 std::string problem_text(const Error& error);

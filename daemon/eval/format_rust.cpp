@@ -19,10 +19,11 @@ bool aggregate(const RustView& view) { return view.shape != Shape::word && view.
 }  // namespace
 
 std::optional<std::string> Printer::rust(const Value& value, std::size_t depth) const {
-  if (depth > 64) return "...";  // references in a circle are not followed so far by hand either
+  if (depth > 64 || hops_ > 100) return "...";  // nor are references in a circle followed so far by hand
   auto view = rust_view(view_, value);
   if (!view) return std::nullopt;
-  const Printer under = below();
+  Printer under = below();
+  under.hops_ = hops_ + 1;
   const auto part = [&](const Value& each, std::size_t level) { return under.text(each, level); };
   if (view->shape == Shape::word) return view->word;
   if (view->shape == Shape::inner) {

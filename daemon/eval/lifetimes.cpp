@@ -23,7 +23,8 @@ bool Lifetimes::not_yet(const sym::Variable& variable) {
   if (!read_) read();
   const auto first = first_.find(variable.declared.value);
   if (first == first_.end()) return false;
-  // The next line with code begins earlier: an initialiser over several lines, a header of a loop. Nothing is said then.
+  // The next line with code begins earlier: an initialiser over several lines, a header of a loop. Nothing is said
+  // then.
   if (const auto next = std::next(first); next != first_.end() && next->second < first->second) return false;
   return place_.file_pc <= first->second;
 }

@@ -138,12 +138,13 @@ std::optional<RustView> of_wrapper(const FrameView& frame, const Value& value,
 }
 
 std::optional<RustView> of_cell(const FrameView& frame, const Value& value, std::string_view base) {
-  RustView view{.shape = Shape::tuple, .word = std::string(base.substr(base.rfind(':') + 1)), .parts = {}};
+  RustView view{.shape = Shape::fields, .word = std::string(base.substr(base.rfind(':') + 1)), .parts = {}};
+  const bool is_tuple = view.word == "Cell";
+  if (is_tuple) view.shape = Shape::tuple;
   for (const auto* name : {"value", "data"})
-    if (auto member = rust_member(frame, value, name)) view.parts.emplace_back(name, *std::move(member));
+    if (auto member = rust_member(frame, value, name))
+      view.parts.emplace_back(is_tuple ? "0" : name, *std::move(member));
   if (view.parts.size() != 1) return std::nullopt;
-  if (view.word == "Cell") view.parts[0].first = "0";
-  if (view.word != "Cell") view.shape = Shape::fields;
   // RefCell: readers, or the writer as a negative number.
   if (const auto borrow = rust_member(frame, value, "borrow"))
     if (const auto number = rust_integer(frame, *borrow))

@@ -134,6 +134,8 @@ Result<Value> rust_element(const FrameView& frame, const Value& object, const Va
   const Value key = rust_peeled(frame, index);
   if (list.shape == Shape::map) {
     const std::string wanted = summary(frame, key);
+    if (wanted.find("...") != std::string::npos)
+      return fail(Errc::unsupported, fmt::format("the key {} is too long to be compared", wanted));
     for (std::uint64_t at = 0; at < std::min(list.count, most_entries); at += 1000) {
       TL_TRY(const auto page, list.page(at, std::min<std::uint64_t>(1000, list.count - at)));
       for (std::size_t i = 0; i + 1 < page.size(); i += 2)

@@ -1,9 +1,11 @@
 #include "daemon/index/behind.hpp"
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <exception>
 
 #include "daemon/index/build.hpp"
 #include "daemon/index/debug_sections.hpp"
@@ -25,8 +27,9 @@ Result<std::shared_ptr<const Index>> make_index(const Order& order,
   if (auto known = store.load(key)) return known;
   TL_TRY(auto file, DebugFile::open(order.path));
   std::shared_ptr<const DebugFile> alternate;
-  if (!order.alternate.empty())
-    if (auto opened = DebugFile::open(order.alternate)) alternate = *std::move(opened);
+  if (!order.alternate.empty()) {
+    TL_TRY(alternate, DebugFile::open(order.alternate));
+  }
   TL_TRY(auto bytes, build(std::move(file), std::move(alternate), key,
                            {.threads = order.threads, .progress = progress, .cancel = cancel}));
   if (const auto saved = store.save(key, bytes); !saved)
@@ -35,6 +38,21 @@ Result<std::shared_ptr<const Index>> make_index(const Order& order,
     return kept;  // mapped: its pages are the page cache's, and not this process' own
   return Index::from_bytes(std::move(bytes), key);
 }
+
+namespace {
+
+// What nobody catches on a thread ends the daemon: memory or threads that ran out end this index only.
+Result<std::shared_ptr<const Index>> made_or_why_not(const Order& order,
+                                                     const std::function<void(std::uint64_t, std::uint64_t)>& progress,
+                                                     const std::atomic<bool>* cancel) {
+  try {
+    return make_index(order, progress, cancel);
+  } catch (const std::exception& problem) {
+    return fail(Errc::os, fmt::format("{}: not indexed: {}", order.path, problem.what()));
+  }
+}
+
+}  // namespace
 
 Behind::~Behind() {
   *alive_ = false;
@@ -59,7 +77,7 @@ void Behind::start(Order order, Progress progress, Done done) {
             if (*alive) progress(so_far, of);
           });
         };
-        auto made = std::make_shared<Result<std::shared_ptr<const Index>>>(make_index(order, tell, &cancel_));
+        auto made = std::make_shared<Result<std::shared_ptr<const Index>>>(made_or_why_not(order, tell, &cancel_));
         post([this, alive, done, made] {
           if (!*alive) return;
           busy_ = false;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <exception>
 #include <mutex>
 #include <thread>
 
@@ -119,13 +120,24 @@ Result<std::vector<std::byte>> build(std::shared_ptr<const DebugFile> file, std:
   {
     const NoSignals quiet;
     std::vector<std::jthread> threads;
+    std::vector<std::exception_ptr> problems(harvests.size());
+    const auto run = [&](std::size_t i) {
+      try {
+        work.run(*harvests[i]);
+      } catch (...) {
+        problems[i] = std::current_exception();  // for the thread that asked: nobody catches it on this one
+      }
+    };
     for (std::size_t i = 1; i < harvests.size(); ++i)
-      threads.emplace_back([&work, &harvest = *harvests[i]] {
+      threads.emplace_back([&run, i] {
         // setpriority(2): on Linux "which process" is a thread.
         ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), niceness);
-        work.run(harvest);
+        run(i);
       });
-    work.run(*harvests[0]);
+    run(0);
+    threads.clear();
+    for (const auto& problem : problems)
+      if (problem) std::rethrow_exception(problem);
   }
   if (work.cancelled()) return fail(Errc::cancelled, "indexing was cancelled");
   std::string problem = units.problem;

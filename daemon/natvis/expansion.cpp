@@ -178,6 +178,7 @@ std::shared_ptr<Expansion> Engine::Inside::expand(const Seen& seen) {
   if (kept)
     if (const auto known = expansions_.find(key); known != expansions_.end()) return known->second;
   auto out = std::make_shared<Expansion>();
+  if (nesting > 32) return out;
   if (kept) {
     if (expansions_.size() >= max_expansions) expansions_.clear();
     expansions_[key] = out;  // before it is filled: an object that expands to itself ends here
@@ -185,7 +186,6 @@ std::shared_ptr<Expansion> Engine::Inside::expand(const Seen& seen) {
   const Reading on = reading(*seen.use);
   const Expand& expand = *seen.expand();
   out->raw_view = !expand.hide_raw_view && seen.synthetic == nullptr;
-  if (nesting > 32) return out;
   struct Deeper {
     int& depth;
     ~Deeper() { --depth; }

@@ -364,10 +364,10 @@ Result<CallReport> Inferior::Impl::call(const CallOrder& order) {
   const auto tid = order.thread;
   BeforeCall before;
   TL_TRY_VOID(before_call(*thread, order, before));
-  for (const auto at : order.terminate) static_cast<void>(add_site(at, terminate_owner));
-  for (const auto at : order.throwing) static_cast<void>(add_site(at, throw_owner));
   const bool quiet = !before.places.way_back.empty();
   if (quiet) TL_TRY_VOID(add_site(before.places.trap, return_owner));
+  for (const auto at : order.terminate) static_cast<void>(add_site(at, terminate_owner));
+  for (const auto at : order.throwing) static_cast<void>(add_site(at, throw_owner));
   calling_ = Calling{.tid = tid,
                      .trap = before.places.trap,
                      .stack_after = before.places.arguments,

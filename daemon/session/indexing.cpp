@@ -119,6 +119,8 @@ void Session::index_done(const sym::Module& module, const std::string& path,
     bind_all(Rebind::functions);
   } else {
     log::info("session", "{} is not indexed: {}", path, index.error().message);
+    module.no_index();
+    bind_all(Rebind::functions);
   }
   index_next();
 }

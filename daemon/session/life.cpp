@@ -414,6 +414,10 @@ void Session::end_debuggee() {
   for (const auto& reader : readers_) reader->drain_and_stop();
   readers_.clear();
   gate_.reset();
+  visualizers_.forget_memory();
+  returned_.reset();
+  leaving_.reset();
+  index_tried_.clear();
   views_.reset();
   inferior_.reset();
   modules_.reset();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "daemon/index/image.hpp"
+#include "daemon/index/line_files.hpp"
 #include "daemon/sym/elf_file.hpp"
 #include "daemon/sym/interval_index.hpp"
 #include "daemon/sym/line_program.hpp"
@@ -155,9 +156,8 @@ class DebugInfo {
   std::unique_ptr<NameIndex> names_;
 };
 
-// "/a/./b//../c" -> "/a/c". A relative path stays relative; ".." that leads out of it is kept.
-std::string clean_path(std::string_view path);
-std::string_view base_name(std::string_view path);
+using index::base_name;
+using index::clean_path;
 // Whole components: "src/a.c" fits "/x/src/a.c", "a.c" does not fit "/x/ba.c". An absolute one fits itself.
 bool path_fits(std::string_view path, std::string_view suffix);
 

@@ -130,6 +130,7 @@ const Unit* DebugInfo::unit_by_aranges(std::uint64_t at) {
   if (!read || read->root.split) return nullptr;
   const auto& root = read->root;
   Unit& unit = units_.emplace_back();
+  unit.index = static_cast<std::uint32_t>(units_.size() - 1);
   unit.version = read->head.version;
   unit.compile_unit = true;
   unit.line_offset = root.line_offset;
@@ -194,7 +195,9 @@ std::optional<Dwarf_Die> DebugInfo::die_of(const index::Index::Entry& entry) {
   const bool types = unit->is(index::UnitRow::in_types);
   if (!dwarf || !(types ? dwarf_offdie_types(dwarf, entry.die, &die) : dwarf_offdie(dwarf, entry.die, &die)))
     return std::nullopt;
-  return dwarf_tag(&die) == entry.tag ? std::optional(die) : std::nullopt;
+  const char* name = die_name(die);
+  const bool same = dwarf_tag(&die) == entry.tag && (entry.name.empty() || !name || entry.name == name);
+  return same ? std::optional(die) : std::nullopt;
 }
 
 std::vector<Dwarf_Die> DebugInfo::instances_of(const Dwarf_Die& abstract) {

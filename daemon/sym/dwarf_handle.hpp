@@ -67,6 +67,7 @@ class ElfModule final : public Module {
   std::optional<IndexSource> wants_index() const override;
   std::optional<IndexSource> index_source() const override;
   void use_index(std::shared_ptr<const index::Index> index) const override;
+  void no_index() const override;
   std::optional<bool> optimized() const override;
   std::optional<FileRange> section(std::string_view name) const override;
   std::optional<ElfSymbol> symbol_at(std::uint64_t at) const override;
@@ -86,6 +87,7 @@ class ElfModule final : public Module {
   bool has_dwarf() const;
   // Of the cache, or given by use_index(); known without opening the debug information.
   const index::Index* ready_index() const;
+  bool unchanged_on_disk() const;
   bool large() const;  // so much debug information that reading all of it takes a while
   // Whether the DIEs have to be asked for that name, and can be now; else the symbols have the answer.
   bool ask_dies_for(const NameQuery& query) const;
@@ -100,6 +102,8 @@ class ElfModule final : public Module {
   SearchOptions options_;
   mutable std::shared_ptr<const index::Index> index_;
   mutable bool index_tried_ = false;
+  mutable bool build_tried_ = false;
+  mutable bool index_never_ = false;   // it could not be made: the debug information itself is asked
   mutable bool index_missed_ = false;  // a question would have been answered better with it
   bool excluded_ = false;              // by the user
   mutable bool debug_tried_ = false;

@@ -134,6 +134,14 @@ void ElfFile::read_sections() {
   }
 }
 
+bool ElfFile::is_still_at_its_path() const {
+  struct stat mine {
+  }, there{};
+  return fd_ && ::fstat(fd_.get(), &mine) == 0 && ::stat(path_.c_str(), &there) == 0 && mine.st_dev == there.st_dev &&
+         mine.st_ino == there.st_ino && mine.st_size == there.st_size && mine.st_mtim.tv_sec == there.st_mtim.tv_sec &&
+         mine.st_mtim.tv_nsec == there.st_mtim.tv_nsec;
+}
+
 const Section* ElfFile::section(std::string_view name) const {
   const auto found = std::ranges::find(sections_, name, &Section::name);
   return found == sections_.end() ? nullptr : &*found;

@@ -45,6 +45,7 @@ class ElfFile {
   Elf* inflated() const;
   const std::string& inflate_problem() const { return inflate_problem_; }
   const std::string& path() const { return path_; }
+  bool is_still_at_its_path() const;  // and of the same size and time of change
   const GElf_Ehdr& header() const { return header_; }
   std::span<const Segment> segments() const { return segments_; }
   FileRange thread_local_block() const { return tls_; }  // PT_TLS; empty: none

@@ -207,12 +207,17 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
       if (concrete && concrete->die.addr == entry.die.addr) add(to_function(*this, *concrete));
     }
   }
+  // A name with its scopes that the index of the whole program knows: the symbols add nothing, and there may be
+  // millions.
+  if (!found.empty() && query.components.size() > 1 && !query.parameters && ready_index()) return found;
   // The symbols say more where a DIE lies deep (lambdas, members of local classes), or where there is none.
   for (const auto& [symbol, plain] : symbols_->functions_with_base(query)) {
+    const bool fits = name_fits(query, without_parameters(plain));
+    // A mangled name says all scopes itself, but for those in functions, which a DIE may name in another way.
+    if (!fits && is_mangled(symbol->name) && plain.find_first_of("{'") == std::string::npos) continue;
     const auto* concrete = debug_info() ? debug_->functions().at(symbol->address) : nullptr;
     const bool has_die = concrete && concrete->entry == symbol->address;
-    const bool named = name_fits(query, without_parameters(plain)) ||
-                       (has_die && name_fits(query, qualified_name(*this, concrete->die)));
+    const bool named = fits || (has_die && name_fits(query, qualified_name(*this, concrete->die)));
     if (named && (has_die ? die_parameters_fit(*this, concrete->die, query) : parameters_fit(query, plain)))
       add_symbol(*symbol);
   }

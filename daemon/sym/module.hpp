@@ -145,6 +145,8 @@ class Module {
   virtual std::optional<IndexSource> index_source() const = 0;  // of any size; none: no debug information
   // The index of wants_index(). Answers about names may be more from now on.
   virtual void use_index(std::shared_ptr<const index::Index> index) const = 0;
+  // There will be none: what waited for it is answered from the debug information itself, however long that takes.
+  virtual void no_index() const = 0;
   // By DW_AT_producer. nullopt: not known before a separate debug file is opened (by another question).
   virtual std::optional<bool> optimized() const = 0;
   virtual std::optional<FileRange> section(std::string_view name) const = 0;  // ".plt", ".plt.sec", ".init" ...

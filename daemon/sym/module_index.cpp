@@ -35,7 +35,7 @@ const index::Index* ElfModule::ready_index() const {
   if (!index_tried_) {
     index_tried_ = true;
     const std::string& path = debug_file_ ? debug_file_->path() : file_->path();
-    if (has_dwarf() && !options_.index_folder.empty() && large())
+    if (has_dwarf() && !options_.index_folder.empty() && large() && unchanged_on_disk())
       if (const auto key = index::key_of(path)) index_ = index::Store(options_.index_folder).load(*key);
   }
   if (index_ && index_->damaged()) index_.reset();
@@ -43,7 +43,7 @@ const index::Index* ElfModule::ready_index() const {
 }
 
 const index::Index* ElfModule::index_for_names() const {
-  if (!ready_index() && large()) build_index();
+  if (!ready_index() && large() && !std::exchange(build_tried_, true)) build_index();
   return debug_info() ? debug_->names_index() : nullptr;
 }
 
@@ -51,13 +51,21 @@ bool ElfModule::ask_dies_for(const NameQuery& query) const {
   if (!has_dwarf()) return false;
   if (const auto* index = ready_index()) return !says_nothing_of(*index, query);
   if (!large() && !debug_info_waits()) return true;
-  if (options_.index_comes) {
+  if (options_.index_comes && !index_never_) {
     index_missed_ = true;
     return false;
   }
-  if (large()) build_index();
+  if (large() && !std::exchange(build_tried_, true)) build_index();
   return true;
 }
+
+// An index is made of the file that has the path now: of another one than is open here after the next link.
+bool ElfModule::unchanged_on_disk() const {
+  const ElfFile& file = debug_file_ ? *debug_file_ : *file_;
+  return file.is_still_at_its_path();
+}
+
+void ElfModule::no_index() const { index_never_ = true; }
 
 // Of a debug file that nobody opened yet, which stays so.
 std::string ElfModule::alternate_path() const {
@@ -74,18 +82,26 @@ std::string ElfModule::alternate_path() const {
 }
 
 std::optional<Module::IndexSource> ElfModule::wants_index() const {
-  if (!has_dwarf() || !large() || (debug_info_waits() && !index_missed_) || ready_index()) return std::nullopt;
-  return index_source();
+  if (index_never_ || !has_dwarf() || !large() || (debug_info_waits() && !index_missed_) || ready_index())
+    return std::nullopt;
+  auto source = index_source();
+  if (!source) index_never_ = true;
+  return source;
 }
 
 std::optional<Module::IndexSource> ElfModule::index_source() const {
-  if (!has_dwarf()) return std::nullopt;
-  return IndexSource{.path = debug_file_ ? debug_file_->path() : file_->path(), .alternate = alternate_path()};
+  if (!has_dwarf() || !unchanged_on_disk()) return std::nullopt;
+  const ElfFile& file = debug_file_ ? *debug_file_ : *file_;
+  auto alternate = alternate_path();
+  // Without the dwz file half of the names are missing: nothing to be kept for sessions that find it.
+  if (alternate.empty() && file.section(".gnu_debugaltlink") != nullptr) return std::nullopt;
+  return IndexSource{.path = file.path(), .alternate = std::move(alternate)};
 }
 
 void ElfModule::use_index(std::shared_ptr<const index::Index> index) const {
   index_tried_ = true;
   index_missed_ = false;
+  if (!unchanged_on_disk()) return no_index();
   index_ = std::move(index);
   if (debug_) debug_->use_index(index_);
 }

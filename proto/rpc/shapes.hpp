@@ -27,8 +27,7 @@ TL_RPC_NAMES(proto::FrameKind, 5, {normal, "normal"}, {inlined, "inlined"}, {sig
 TL_RPC_NAMES(proto::ScopeKind, 4, {arguments, "arguments"}, {locals, "locals"}, {globals, "globals"},
              {registers, "registers"});
 TL_RPC_NAMES(proto::ValueKind, 7, {data, "data"}, {base_class, "baseClass"}, {virtual_base, "virtualBase"},
-             {static_member, "staticMember"}, {register_, "register"}, {error, "error"},
-             {return_value, "returnValue"});
+             {static_member, "staticMember"}, {register_, "register"}, {error, "error"}, {return_value, "returnValue"});
 TL_RPC_NAMES(proto::EvaluateContext, 5, {watch, "watch"}, {hover, "hover"}, {repl, "repl"}, {clipboard, "clipboard"},
              {variables, "variables"});
 TL_RPC_NAMES(proto::OutputCategory, 4, {console, "console"}, {important, "important"}, {out, "stdout"},

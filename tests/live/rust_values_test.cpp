@@ -10,12 +10,8 @@ namespace {
 
 constexpr std::array<const char*, 2> builds{"views_rust.O0", "views_rust.O2"};
 
-// Where there is no rustc the fixture was not built.
-bool skipped() {
-  if (HAVE_RUSTC == 1) return false;
-  MESSAGE("skipped: there was no rustc when the tests were built");
-  return true;
-}
+// Where there was no rustc when the tests were built there is no fixture: skipped, and counted so.
+doctest::skip needs_rustc() { return doctest::skip(HAVE_RUSTC == 0); }
 
 std::string fixture_path(std::string_view build) { return fmt::format("{}/{}", FIXTURES, build); }
 
@@ -104,8 +100,7 @@ using Texts = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("Rust values read as Rust writes them") {
-  if (skipped()) return;
+TEST_CASE("Rust values read as Rust writes them" * needs_rustc()) {
   for (const auto* build : builds) {
     CAPTURE(std::string(build));
     Look look(fixture_path(build), "all");
@@ -118,8 +113,7 @@ TEST_CASE("Rust values read as Rust writes them") {
   }
 }
 
-TEST_CASE("children of Rust values are fields, elements and entries, page by page") {
-  if (skipped()) return;
+TEST_CASE("children of Rust values are fields, elements and entries, page by page" * needs_rustc()) {
   Look look(fixture_path("views_rust.O0"), "all");
   const auto view = look.view();
   CHECK(child_texts(view, "point", 0, 0) == Texts{"x=1", "y=2"});
@@ -136,8 +130,7 @@ TEST_CASE("children of Rust values are fields, elements and entries, page by pag
   CHECK(child_texts(view, "text", 0, 0).empty());
 }
 
-TEST_CASE("Rust types have Rust's names") {
-  if (skipped()) return;
+TEST_CASE("Rust types have Rust's names" * needs_rustc()) {
   Look look(fixture_path("views_rust.O0"), "all");
   const auto view = look.view();
   const auto type = [&](std::string_view name) -> std::string {
@@ -155,8 +148,7 @@ TEST_CASE("Rust types have Rust's names") {
   CHECK(type("unit") == "()");
 }
 
-TEST_CASE("expressions in frames of Rust are read in Rust's way") {
-  if (skipped()) return;
+TEST_CASE("expressions in frames of Rust are read in Rust's way" * needs_rustc()) {
   Look look(fixture_path("views_rust.O0"), "all");
   const auto show = [&](std::string_view text) { return look.show(text); };
   SUBCASE("paths") {
@@ -261,8 +253,7 @@ TEST_CASE("expressions in frames of Rust are read in Rust's way") {
   }
 }
 
-TEST_CASE("functions of Rust are found by the names that its people use") {
-  if (skipped()) return;
+TEST_CASE("functions of Rust are found by the names that its people use" * needs_rustc()) {
   for (const auto* build : builds) {
     CAPTURE(std::string(build));
     Look look(fixture_path(build), "all");
@@ -285,8 +276,7 @@ TEST_CASE("functions of Rust are found by the names that its people use") {
   }
 }
 
-TEST_CASE("conditions in frames of Rust") {
-  if (skipped()) return;
+TEST_CASE("conditions in frames of Rust" * needs_rustc()) {
   Look look(fixture_path("views_rust.O2"), "all");
   const auto cache = eval::make_condition_cache();
   const auto view = look.view();
