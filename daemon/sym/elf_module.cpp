@@ -212,6 +212,9 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
   if (!found.empty() && query.components.size() > 1 && !query.parameters && ready_index()) return found;
   // The symbols say more where a DIE lies deep (lambdas, members of local classes), or where there is none.
   for (const auto& [symbol, plain] : symbols_->functions_with_base(query)) {
+    // Thunks lead to the function (Itanium C++ ABI 5.1.4.2): a stop in both would be two stops for one call.
+    if (symbol->name.starts_with("_ZTh") || symbol->name.starts_with("_ZTv") || symbol->name.starts_with("_ZTc"))
+      continue;
     const bool fits = name_fits(query, without_parameters(plain));
     // A mangled name says all scopes itself, but for those in functions, which a DIE may name in another way.
     if (!fits && is_mangled(symbol->name) && plain.find_first_of("{'") == std::string::npos) continue;
