@@ -11,7 +11,10 @@ bool is_type_word(const Token& token);  // of the language: int, struct ...
 class Parser {
  public:
   Parser(std::string_view text, std::vector<Token> tokens, const NameOracle& names)
-      : text_(text), tokens_(std::move(tokens)), names_(names) {}
+      : text_(text), tokens_(std::move(tokens)), names_(names) {
+    // template_arguments() splits `>>` in two, and `>>=` in three, under the feet of who looks at a token before it.
+    tokens_.reserve(tokens_.size() * 3);
+  }
   Result<SyntaxPtr> whole_expression();
   Result<TypeSyntax> whole_type();
 

@@ -62,10 +62,11 @@ TEST_CASE("specifiers alone are a protocol's format") {
 
 struct Shown : World {
   Shown() {
-    const auto* color = sym::make_enumeration("Color", builtin(Builtin::unsigned_int), {{"red", 0}, {"green", 5}}, true);
+    const auto* color =
+        sym::make_enumeration("Color", builtin(Builtin::unsigned_int), {{"red", 0}, {"green", 5}}, true);
     scope.types["Color"] = color;
     scope.types["int8"] = builtin(Builtin::signed_char);
-    memory.put(0x1000, std::as_bytes(std::span("h\xc3\xa4llo\0wor\"ld\xff", 16)));
+    memory.put(0x1000, std::as_bytes(std::span("h\xc3\xa4llo\0wor\"ld\xff\0", 16)));
     memory.set(0x2000, std::array<char16_t, 6>{u'a', 0xd83d, 0xde00, 0xd800, u'b', 0});
     memory.set(0x2100, std::array<char32_t, 4>{U'a', U'\U0001F600', 0x110000, 0});
     memory.set(0x3000, std::array<int, 4>{1, -2, 3, 255});
