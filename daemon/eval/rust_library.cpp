@@ -46,7 +46,15 @@ std::optional<RustView> of_deque(const FrameView& frame, const Value& value, con
     const auto member = rust_member(frame, value, name);
     return member ? rust_integer(frame, *member) : std::nullopt;
   };
-  const auto head = read("head"), length = read("len");  // before Rust 1.67 it had `tail`, and no `len`
+  auto head = read("head"), length = read("len");
+  // Before Rust 1.67 `tail` was where it begins and `head` where it ends, in a capacity that was a power of two.
+  if (const auto tail = read("tail"); tail && head && capacity && !length) {
+    if (*capacity == 0 || (*capacity & (*capacity - 1)) != 0 || *tail >= *capacity || *head >= *capacity)
+      return RustView{.word =
+                          fmt::format("<error: elements from {} to {} in a capacity of {}>", *tail, *head, *capacity)};
+    length = (*head - *tail) & (*capacity - 1);
+    head = tail;
+  }
   if (element == nullptr || !at || !capacity || !head || !length) return std::nullopt;
   const auto size = element->size();
   if (!size || *size == 0) return std::nullopt;
