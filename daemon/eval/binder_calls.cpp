@@ -315,19 +315,22 @@ Result<NodePtr> Binder::call_of(const Candidate& chosen, NodePtr object, std::ve
   }
   if (chosen.object) {
     for (const Member* step : chosen.path) object = through(std::move(object), *step, syntax);
-    node->kids.push_back(address_for_call(std::move(object), syntax));
+    node->kids.push_back(address_for_call(std::move(object), !chosen.constant, syntax));
   }
   return finish_call(std::move(node), chosen.type, std::move(arguments), syntax);
 }
 
 // ---- arguments
 
-NodePtr Binder::address_for_call(NodePtr value, const Syntax& syntax) const {
+NodePtr Binder::address_for_call(NodePtr value, bool changes, const Syntax& syntax) const {
   const Type* pointer = value->type->pointer_to();
   const bool bit_field = value->kind == NodeKind::member && value->member->bit_size != 0;
   const bool in_memory = value->lvalue && !bit_field && value->kind != NodeKind::register_;
+  const bool in_place = changes && value->lvalue;
   auto node = make(NodeKind::temporary, pointer, syntax, std::move(value));
+  node->text = node->kids[0]->text;
   node->flag = in_memory;  // where it lies in memory, that is what is meant; a register's value becomes a temporary
+  node->in_place = in_place;
   return node;
 }
 
@@ -353,7 +356,7 @@ Result<NodePtr> Binder::argument_for(NodePtr argument, const Type* parameter, co
     const bool copied = !parameter->is_reference() && is_record(wanted) && scope_.by_reference(wanted);
     if (is_record(wanted) && !copied && holds_text(wanted, character)) {
       auto made = text_object(std::move(argument), wanted, syntax);
-      return parameter->is_reference() ? address_for_call(std::move(made), syntax) : std::move(made);
+      return parameter->is_reference() ? address_for_call(std::move(made), false, syntax) : std::move(made);
     }
   }
   if (parameter->is_reference()) {
@@ -367,7 +370,7 @@ Result<NodePtr> Binder::argument_for(NodePtr argument, const Type* parameter, co
     const bool changes = !referee->is_const() && parameter->strip()->kind() == TypeKind::lvalue_reference;
     if (changes && (!argument->lvalue || argument->kind == NodeKind::register_))
       return bad(syntax, fmt::format("`{}` lies nowhere that `{}` could refer to", text, parameter->name()));
-    return address_for_call(std::move(argument), syntax);
+    return address_for_call(std::move(argument), !referee->is_const(), syntax);
   }
   const Type* plain = complete(parameter);
   if (is_record(plain)) {

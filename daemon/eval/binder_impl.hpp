@@ -100,7 +100,8 @@ class Binder {
   Result<NodePtr> code_of(const Candidate& chosen, const Syntax& syntax) const;
   Result<NodePtr> call_of(const Candidate& chosen, NodePtr object, std::vector<NodePtr> arguments, bool direct,
                           const Syntax& syntax);
-  NodePtr address_for_call(NodePtr value, const Syntax& syntax) const;
+  // `changes`: who is called may change it, so a copy of a program's object will not do.
+  NodePtr address_for_call(NodePtr value, bool changes, const Syntax& syntax) const;
   Result<NodePtr> argument_for(NodePtr argument, const sym::Type* parameter, const Syntax& syntax);
   NodePtr text_object(NodePtr literal, const sym::Type* record, const Syntax& syntax) const;
   Result<NodePtr> promoted_argument(NodePtr argument, const Syntax& syntax);

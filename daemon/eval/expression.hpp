@@ -57,7 +57,8 @@ enum class NodeKind : std::uint8_t {
   call,             // kids: function, pointer to one or member_pointer; arguments, `this` first. flag: by the vtable of
                     // `this`, slot `offset`. Arguments are of their parameters' types, for references pointers
   text_object,      // kid: string -> a library string that holds it, `bytes` with its pointer to the text at `offset`
-  temporary,        // kid: value -> pointer to it; flag: to where it lies, if it lies in memory. Of a call only
+  temporary,        // kid: value -> pointer to it; flag: to where it lies, if it lies in memory; in_place: and only so.
+                    // Of a call only
 };
 
 struct Node;
@@ -69,6 +70,7 @@ struct Node {
   bool lvalue = false;
   bool flag = false;
   bool postfix = false;
+  bool in_place = false;
   Op op = Op::add;
   const sym::Type* operands = nullptr;
   std::vector<NodePtr> kids;

@@ -70,6 +70,10 @@ Result<CallArgument> Interpreter::call_argument(const Node& node) {
     argument.bytes.assign(bytes.begin(), bytes.end());
     return argument;
   }
+  if (node.in_place)
+    return fail_hint(Errc::not_available,
+                     fmt::format("`{}` is {}: the function would change a copy of it", node.text, where(value)),
+                     "what takes it by value or as const can be called");
   argument.as_object = temporary;
   TL_TRY(const std::uint64_t size, size_of(view_, value.type));
   if (size > largest_argument) return fail(Errc::too_large, fmt::format("{} bytes are too many to be passed", size));
