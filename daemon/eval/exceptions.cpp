@@ -134,7 +134,8 @@ Thrown describe_thrown(const util::Memory& memory, const image::Modules& modules
   return thrown;
 }
 
-std::optional<Thrown> uncaught(stack::Stack& stack, const util::Memory& memory, const image::Modules& modules) {
+std::optional<Thrown> uncaught(stack::Stack& stack, const util::Memory& memory, const image::Modules& modules,
+                               std::span<const SeenThrow> seen) {
   constexpr std::size_t deepest = 32;
   constexpr std::uint64_t largest = 64U << 10;
   const stack::Frame* first = stack.frame(0);
@@ -149,6 +150,9 @@ std::optional<Thrown> uncaught(stack::Stack& stack, const util::Memory& memory, 
     if (terminates && (is_function(*frame, "__cxa_throw") || is_function(*frame, "__cxa_rethrow"))) thrower = frame;
   }
   if (thrower == nullptr || first == nullptr) return std::nullopt;
+  for (const SeenThrow& each : seen)
+    if (is_function(*thrower, "__cxa_throw") && thrower->cfa == each.stack_pointer + ByteCount{8})
+      return describe_thrown(memory, modules, each.object, each.type_info);
   // Who raises an exception holds its header, in a register that its callees saved, or on its own stack.
   std::vector<std::uint64_t> candidates;
   for (arch::DwarfReg reg = 0; reg < arch::dwarf_rip; ++reg)

@@ -3,6 +3,7 @@
 // where we know (std::runtime_error, std::logic_error and what is derived from them, of libstdc++ and libc++).
 // Source: Itanium C++ ABI: Exception Handling, 2.2.1; unwind-cxx.h of libstdc++, cxa_exception.h of libc++abi.
 #include <optional>
+#include <span>
 #include <string>
 
 #include "daemon/image/modules.hpp"
@@ -19,8 +20,14 @@ struct Thrown {
   std::string text() const;         // "std::runtime_error: no such file", "an exception"
 };
 Thrown describe_thrown(const util::Memory& memory, const image::Modules& modules, LoadAddr object, LoadAddr type_info);
+// A throw that was watched: the stack pointer at the entry of __cxa_throw, and its first two arguments.
+struct SeenThrow {
+  LoadAddr stack_pointer, object, type_info;
+};
 // The exception that nobody caught, of a thread that std::terminate ended: its stack has a throw below the terminate.
-// nullopt: std::terminate was called for another reason, or not at all.
-std::optional<Thrown> uncaught(stack::Stack& stack, const util::Memory& memory, const image::Modules& modules);
+// nullopt: std::terminate was called for another reason, or not at all. `seen`: throws of this thread, also such as
+// were caught; the one on the stack is looked for among them first.
+std::optional<Thrown> uncaught(stack::Stack& stack, const util::Memory& memory, const image::Modules& modules,
+                               std::span<const SeenThrow> seen = {});
 
 }  // namespace trapline::eval

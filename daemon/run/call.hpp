@@ -15,7 +15,9 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,13 +38,19 @@ struct CallOrder {
   // Where the C++ runtime gives up an exception (std::terminate), and where one is thrown (__cxa_throw, whose first two
   // arguments are the object and its type).
   std::vector<LoadAddr> terminate, throwing;
+  // At std::terminate, while the thread stands there with its stack as it is: of the exceptions that were thrown in the
+  // call, oldest first, those whose throw may not be over.
+  struct Throw {
+    LoadAddr stack_pointer;  // at the first instruction of __cxa_throw
+    LoadAddr object, type_info;
+  };
+  std::function<void(std::span<const Throw>)> gives_up{};
 };
 
 enum class CallEnd : std::uint8_t {
   returned,
   signal,      // `signal`, at `pc`
-  exception,   // one left the function; `object` and `type_info` where the throw was seen
-  terminated,  // std::terminate without a throw that was seen
+  terminated,  // by std::terminate, be it for an exception or not
   timeout,
   group_stop,   // the process was stopped by a stop signal of its own
   thread_gone,  // the thread ended
@@ -56,7 +64,6 @@ struct CallReport {
   arch::CallReturn answer;  // of `returned`
   LoadAddr pc;              // where the function was, of the others
   siginfo_t signal{};
-  LoadAddr object, type_info;     // of `exception`
   bool others_ran = false;        // then all threads may stand elsewhere
   bool jumped_out = false;        // of `timeout`: its stack pointer is above the call's (longjmp)
   std::uint32_t passed = 0;       // breakpoints of the thread that were gone over

@@ -91,8 +91,12 @@ void Inferior::Impl::hit_in_call(Thread& thread, LoadAddr site) {
       terminates = mine;
     } else if (owner == throw_owner) {
       if (!mine) continue;
-      calling_->report.object = LoadAddr{thread.registers->rdi};
-      calling_->report.type_info = LoadAddr{thread.registers->rsi};
+      // A throw at or above this one's stack pointer is over: its frame is gone.
+      std::erase_if(calling_->throws,
+                    [&](const auto& each) { return each.stack_pointer.value <= thread.registers->rsp; });
+      calling_->throws.push_back({.stack_pointer = LoadAddr{thread.registers->rsp},
+                                  .object = LoadAddr{thread.registers->rdi},
+                                  .type_info = LoadAddr{thread.registers->rsi}});
     } else if (owner == return_owner) {
       continue;
     } else if (owner.kind == trap::OwnerKind::internal) {
@@ -103,7 +107,10 @@ void Inferior::Impl::hit_in_call(Thread& thread, LoadAddr site) {
   }
   if (!internal.empty()) static_cast<void>(observer_->at_site(tid, site, internal));
   if (find(tid) == nullptr || !thread.stopped() || !calling_) return;
-  if (terminates) return end_of_call(calling_->report.object.value != 0 ? CallEnd::exception : CallEnd::terminated);
+  if (terminates) {
+    if (calling_->order->gives_up && !calling_->over) calling_->order->gives_up(calling_->throws);
+    return end_of_call(CallEnd::terminated);
+  }
   if (concerns_user && mine) calling_->report.passed++;
   go_on(thread);
 }
@@ -373,7 +380,9 @@ Result<CallReport> Inferior::Impl::call(const CallOrder& order) {
                      .stack_after = before.places.arguments,
                      .objects = order.frame.objects.size(),
                      .report = {},
-                     .signals_kept = {}};
+                     .signals_kept = {},
+                     .throws = {},
+                     .order = &order};
   const bool pumping = std::exchange(pumping_, true);
   running_ = true;
   only_ = tid;

@@ -249,6 +249,8 @@ struct Inferior::Impl final : StepHost {
     bool over = false;
     CallReport report;
     std::vector<siginfo_t> signals_kept;
+    std::vector<CallOrder::Throw> throws;
+    const CallOrder* order = nullptr;
   };
   std::optional<Calling> calling_;
   std::optional<Hit> moved_;  // by before_trap_is_taken(), for the stop that is taken next

@@ -46,6 +46,8 @@ Result<arch::CallReturn> Session::call(Tid thread, const arch::CallFrame& frame,
                        .only_this_thread = alone,
                        .terminate = {},
                        .throwing = {}};
+  std::optional<eval::Thrown> thrown;
+  order.gives_up = [&](std::span<const run::CallOrder::Throw> throws) { thrown = uncaught_in_call(thread, throws); };
   for (const char* name : {"_ZSt9terminatev", "_ZN9__gnu_cxx27__verbose_terminate_handlerEv"})
     if (const auto at = modules_->symbol_address(name)) order.terminate.push_back(*at);
   if (const auto at = modules_->symbol_address("__cxa_throw")) order.throwing.push_back(*at);
@@ -62,7 +64,7 @@ Result<arch::CallReturn> Session::call(Tid thread, const arch::CallFrame& frame,
   for (const auto child : report.children) notes.push_back(fmt::format("it made process {}", child.value));
   if (!notes.empty()) console(fmt::format("The called function: {}.\n", fmt::join(notes, "; ")));
   if (report.end == run::CallEnd::returned) return std::move(report.answer);
-  auto error = call_error(report, thread);
+  auto error = call_error(report, thread, thrown);
   if (report.end == run::CallEnd::executed) run_on_after_exec();
   if (report.end == run::CallEnd::thread_gone) show_another_thread();
   return std::unexpected(std::move(error));
@@ -76,7 +78,17 @@ std::string Session::code_place(LoadAddr pc) const {
   return text;
 }
 
-Error Session::call_error(const run::CallReport& report, Tid thread) {
+// The thread stands in std::terminate: its stack tells whether that is for an exception, and for which.
+std::optional<eval::Thrown> Session::uncaught_in_call(Tid thread, std::span<const run::CallOrder::Throw> throws) {
+  const auto registers = inferior_->registers(thread, true);
+  if (!registers) return std::nullopt;
+  std::vector<eval::SeenThrow> seen;
+  for (const auto& each : throws) seen.push_back({each.stack_pointer, each.object, each.type_info});
+  stack::Stack frames(*registers, inferior_->memory(), *modules_);
+  return eval::uncaught(frames, inferior_->memory(), *modules_, seen);
+}
+
+Error Session::call_error(const run::CallReport& report, Tid thread, const std::optional<eval::Thrown>& thrown) {
   const auto failed = [](Errc code, std::string text, std::string hint = std::string(unchanged)) {
     return Error{.code = code, .message = std::move(text), .os_errno = 0, .hint = std::move(hint)};
   };
@@ -85,11 +97,9 @@ Error Session::call_error(const run::CallReport& report, Tid thread) {
       return failed(Errc::bad_expression,
                     fmt::format("the called function got {} {}: {}", signal_name(report.signal.si_signo),
                                 code_place(report.pc), signal_meaning(report.signal)));
-    case run::CallEnd::exception: {
-      const auto thrown = eval::describe_thrown(inferior_->memory(), *modules_, report.object, report.type_info);
-      return failed(Errc::bad_expression, fmt::format("the called function threw {}", thrown.text()));
-    }
-    case run::CallEnd::terminated: return failed(Errc::bad_expression, "the called function ended in std::terminate");
+    case run::CallEnd::terminated:
+      return failed(Errc::bad_expression, thrown ? fmt::format("the called function threw {}", thrown->text())
+                                                 : "the called function ended in std::terminate");
     case run::CallEnd::timeout: {
       std::string text = fmt::format("the called function did not return within {} ms: it was {}",
                                      evaluation_.timeout.count(), code_place(report.pc));

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/eval/exceptions.hpp"
 #include "daemon/image/modules.hpp"
 #include "daemon/index/behind.hpp"
 #include "daemon/natvis/engine.hpp"
@@ -140,7 +141,8 @@ class Session final : public proto::Control, private run::Observer {
   bool calls_allowed(proto::EvaluateContext context) const;
   void allow_calls(eval::FrameView& view, FramePlace place, proto::EvaluateContext context);
   Result<arch::CallReturn> call(Tid thread, const arch::CallFrame& frame, bool alone);
-  Error call_error(const run::CallReport& report, Tid thread);
+  std::optional<eval::Thrown> uncaught_in_call(Tid thread, std::span<const run::CallOrder::Throw> throws);
+  Error call_error(const run::CallReport& report, Tid thread, const std::optional<eval::Thrown>& thrown);
   std::string code_place(LoadAddr pc) const;
   void run_on_after_exec();
   void show_another_thread();

@@ -140,6 +140,34 @@ TEST_CASE("calls that cannot be made say why") {
   says("noname(1)", "noname");
 }
 
+TEST_CASE("what lies in registers is passed by value and as const, and never changed in a copy") {
+  const auto live = at_here("calls.O2");
+  const auto refused = [&](const std::string& expression, std::string_view part) {
+    const auto value = ask(*live, expression);
+    REQUIRE_MESSAGE(!value, expression);
+    CHECK_MESSAGE(value.error().message.find(part) != std::string::npos, value.error().message);
+  };
+  refused("set_to(g20.a, 1)", "cannot be called with");  // a bit-field
+  live->break_at(source, "in-register");
+  live->break_at(source, "in-pieces");
+  live->go_to_stop();
+  refused("set_to(kept, 8)", "`kept` is in register rbx: the function would change a copy of it");
+  CHECK(text(*live, "kept") == "4");
+  CHECK(text(*live, "plus(kept, 1)") == "5");
+  CHECK(text(*live, "twice<int>(kept)") == "8");
+  live->go_to_stop();
+  const auto stop = live->control().current_stop();
+  REQUIRE(stop);
+  REQUIRE(stop->line == mark(source, "in-pieces"));
+  refused("local.shift(1)", "would change a copy of it");
+  refused("set_to(local.y, 1)", "would change a copy of it");
+  CHECK(text(*live, "local") == "{x=15, y=10}");
+  CHECK(text(*live, "local.sum()") == "25");
+  CHECK(text(*live, "manhattan(local)") == "25");
+  CHECK(text(*live, "(local + p).x") == "18");
+  CHECK(live->go_to_exit().code == 7);
+}
+
 TEST_CASE("calls that fail are told, and nothing of the stop is lost") {
   const auto live = at_here("calls");
   const auto before = live->frames();
@@ -154,6 +182,11 @@ TEST_CASE("calls that fail are told, and nothing of the stop is lost") {
   says("throws(1)", "threw int: 42");
   says("throws(2)", "threw char const*: plain text");
   says("throws(3)", "threw std::out_of_range: far out");
+  says("promises(0)", "threw std::runtime_error: not today");
+  says("catches_first(0)", "ended in std::terminate");
+  says("catches_first(1)", "threw std::out_of_range: far out");
+  says("catches_first(2)", "threw int: 42");
+  says("catches_first(3)", "ended in std::terminate");
   says("aborts()", "SIGABRT");
   says("never()", "did not return within 1000 ms");
   CHECK(text(*live, "throws(9)") == "9");
