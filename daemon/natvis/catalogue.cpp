@@ -128,7 +128,7 @@ void Engine::Inside::forget_memory() {
 void Engine::Inside::look_at(const eval::FrameView& frame) {
   if (!loaded_) reload();
   std::vector<const sym::Module*> modules = eval::search_order(*frame.modules, nullptr);
-  if (modules != modules_) {
+  if (loaded_modules_.changed(modules)) {
     forget_types();  // types of a module that is gone are gone; what was only declared may be known now
     modules_ = std::move(modules);
   }

@@ -14,6 +14,7 @@ using sym::TypeKind;
 namespace {
 
 constexpr std::size_t max_expansions = 1024;
+constexpr int max_depth = 200;  // of <ExpandedItem> in <ExpandedItem>: a tuple's elements lie each within the last
 constexpr std::int64_t max_elements = std::int64_t{1} << 46;  // user space has 2^47 bytes (psABI, 3.4.1)
 
 std::unexpected<Error> uninitialised(std::string why) {
@@ -148,8 +149,11 @@ Result<void> Engine::Inside::fill_expanded(const Reading& on, Group& group, cons
     if (at) listed = eval::in_memory(listed.type->strip()->target(), LoadAddr{*at});
     listed.raw = group.value.raw;
   }
-  if (const auto seen = see(listed); seen && seen->expand() != nullptr && group.named > 0)
-    if (expand(*seen)->raw_view) --group.named;
+  if (const auto seen = see(listed); seen && seen->expand() != nullptr) {
+    const auto inner = expand(*seen);
+    if (!inner->trouble.empty()) return fail(Errc::bad_address, inner->trouble);
+    if (inner->raw_view && group.named > 0) --group.named;
+  }
   return {};
 }
 
@@ -178,7 +182,12 @@ std::shared_ptr<Expansion> Engine::Inside::expand(const Seen& seen) {
   if (kept)
     if (const auto known = expansions_.find(key); known != expansions_.end()) return known->second;
   auto out = std::make_shared<Expansion>();
-  if (nesting > 32) return out;
+  if (nesting > max_depth) {
+    out->trouble = fmt::format("error: more than {} objects are shown within one another", max_depth);
+    out->raw_view = true;
+    out->named = 1;
+    return out;
+  }
   if (kept) {
     if (expansions_.size() >= max_expansions) expansions_.clear();
     expansions_[key] = out;  // before it is filled: an object that expands to itself ends here
@@ -186,10 +195,7 @@ std::shared_ptr<Expansion> Engine::Inside::expand(const Seen& seen) {
   const Reading on = reading(*seen.use);
   const Expand& expand = *seen.expand();
   out->raw_view = !expand.hide_raw_view && seen.synthetic == nullptr;
-  struct Deeper {
-    int& depth;
-    ~Deeper() { --depth; }
-  } deeper{++nesting};
+  const Deeper deeper(nesting);
   for (const Item& item : expand.items) {
     if (item.guard.optional && !check(on, item)) continue;
     Error wrong;
@@ -202,7 +208,8 @@ std::shared_ptr<Expansion> Engine::Inside::expand(const Seen& seen) {
     if (auto filled = fill(on, group, seen.subject); !filled) {
       const Error& error = filled.error();
       const bool suspicion = error.message.starts_with("not initialised?: ") || error.message.starts_with("corrupt: ");
-      if (out->trouble.empty()) out->trouble = suspicion ? error.message : "error: " + error.message;
+      if (out->trouble.empty())
+        out->trouble = suspicion || error.message.starts_with("error: ") ? error.message : "error: " + error.message;
       continue;
     }
     out->named += group.named;

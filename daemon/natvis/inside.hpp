@@ -12,10 +12,23 @@
 
 #include "daemon/eval/text.hpp"
 #include "daemon/natvis/engine.hpp"
+#include "daemon/natvis/loaded.hpp"
 #include "daemon/natvis/pages.hpp"
 #include "daemon/natvis/walk.hpp"
 
 namespace trapline::natvis {
+
+// Counts what is within what.
+class Deeper {
+ public:
+  explicit Deeper(int& depth) : depth_(depth) { ++depth_; }
+  Deeper(const Deeper&) = delete;
+  Deeper& operator=(const Deeper&) = delete;
+  ~Deeper() { --depth_; }
+
+ private:
+  int& depth_;
+};
 
 // A synthetic node: the object again, shown by other items.
 struct SyntheticLook final : eval::Visual {
@@ -154,6 +167,7 @@ class Engine::Inside final : public eval::Intrinsics {
   bool loaded_ = false;
 
   std::vector<const sym::Module*> modules_;  // that the types above are of
+  Loaded loaded_modules_;
   eval::FrameView binding_, view_;
   std::unique_ptr<Pages> pages_;
   struct Key {

@@ -187,10 +187,7 @@ std::optional<std::string> Engine::Inside::line(const Value& value, const eval::
   const auto seen = see(value);
   if (!seen) return std::nullopt;
   if (nesting >= max_nesting) return "{...}";
-  struct Deeper {
-    int& depth;
-    ~Deeper() { --depth; }
-  } deeper{++nesting};
+  const Deeper deeper(nesting);
   const Reading on = reading(*seen->use);
   if (seen->expand() != nullptr)
     if (const auto expansion = expand(*seen); !expansion->trouble.empty())
@@ -214,6 +211,10 @@ std::optional<std::string> Engine::Inside::line(const Value& value, const eval::
 std::optional<Result<std::string>> Engine::Inside::string(const Value& value, std::size_t limit) {
   const auto seen = see(value);
   if (!seen || seen->synthetic != nullptr) return std::nullopt;
+  if (nesting >= max_nesting)
+    return Result<std::string>(
+        fail(Errc::unsupported, fmt::format("<StringView> of {} leads back to itself", value.type->name())));
+  const Deeper deeper(nesting);
   const Reading on = reading(*seen->use);
   for (const StringView& each : seen->use->visual.string_views) {
     if (!applies(on, each.guard, seen->subject)) continue;

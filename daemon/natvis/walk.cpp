@@ -258,7 +258,7 @@ class TreeWalk final : public Walk {
 
   Result<void> page(const Reading& reading, std::uint64_t start, std::uint64_t count, const Emit& emit) override {
     const std::uint64_t end = start + count;
-    if (size_ && end <= *size_ && right_.distance(*size_ - end) < left_.distance(start))
+    if (size_ && end <= *size_ && right_.distance(*size_ - end) < left_.distance(start) && size_holds(reading))
       return from_the_right(reading, start, count, emit);
     Budget budget;
     TL_TRY(TreeState state, left_.begin(reading, budget, start));
@@ -283,6 +283,22 @@ class TreeWalk final : public Walk {
   }
 
  private:
+  // Numbers counted from the right are true only where the size is. Whether it is, is counted from the left: a small
+  // tree at once, a larger one further with each page that is asked for from its right; until that is done its size is
+  // believed unless it is passed.
+  bool size_holds(const Reading& reading) {
+    if (total_) return *total_ == *size_;
+    Budget budget;
+    auto state = left_.begin(reading, budget, ~std::uint64_t{0});
+    if (!state) return false;
+    for (std::uint64_t steps = 0; !state->path.empty(); ++steps) {
+      if (state->index >= *size_) return false;
+      if (steps == most_counted) return true;
+      if (!left_.step(reading, budget, *state)) return false;
+    }
+    total_ = state->index;
+    return *total_ == *size_;
+  }
   Result<void> from_the_right(const Reading& reading, std::uint64_t start, std::uint64_t count, const Emit& emit) {
     Budget budget;
     const std::uint64_t first = *size_ - start - count;  // counted from the right
@@ -311,6 +327,8 @@ class TreeWalk final : public Walk {
     if (!size_ || index >= *size_) return {};
     return corrupt(fmt::format("the tree ends after {} of {} elements", index, *size_));
   }
+
+  static constexpr std::uint64_t most_counted = std::uint64_t{1} << 17;
 
   const Item& item_;
   const sym::Type* node_;

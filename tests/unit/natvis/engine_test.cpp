@@ -1,4 +1,5 @@
 // Display strings, children, operators, which visualiser is taken: over made types.
+#include "daemon/natvis/loaded.hpp"
 #include "tests/unit/natvis/support.hpp"
 
 using namespace trapline;
@@ -247,4 +248,47 @@ TEST_CASE("a page of a huge vector costs the page") {
   CHECK(desk.count(vec_type(), 0x1000).indexed == 100'000'000);
   CHECK(desk.children(eval::in_memory(vec_type(), LoadAddr{0x1000}), 2 + 50'000'000, 100)[0].name == "[50000000]");
   CHECK(desk.memory.reads < 20);
+}
+
+TEST_CASE("a <StringView> that leads back to itself is no string") {
+  const auto* type = sym::make_record("S", sym::RecordKey::struct_, 8, {field("text", char_type()->pointer_to(), 0)});
+  Desk desk(R"(<Type Name="S"><DisplayString>x</DisplayString><StringView>*this</StringView></Type>)");
+  desk.memory.set(0x1000, std::uint64_t{0x2000});
+  const auto text = desk.engine.string(desk.view(), eval::in_memory(type, LoadAddr{0x1000}), 100);
+  REQUIRE(text);
+  REQUIRE(!*text);
+  CHECK(text->error().message == "<StringView> of S leads back to itself");
+}
+
+TEST_CASE("what is shown within what it is in ends, and says so") {
+  const sym::Type* of = sym::make_record("E", sym::RecordKey::struct_, 4, {field("x", int_type(), 0)});
+  for (int i = 0; i < 300; ++i)
+    of =
+        sym::make_record(fmt::format("W<{}>", i), sym::RecordKey::struct_, 4, {base(of, 0), field("y", int_type(), 0)});
+  Desk desk(R"(<Type Name="W&lt;*>" Inheritable="false"><Expand HideRawView="true"><Item Name="y">y</Item>
+    <ExpandedItem>*($B1*)this</ExpandedItem></Expand></Type>)");
+  desk.memory.set(0x1000, 5);
+  CHECK(desk.show(of, 0x1000) == "<error: more than 200 objects are shown within one another>");
+  CHECK(desk.count(of, 0x1000).named == 1);
+}
+
+TEST_CASE("another module at the address of one that is gone is another module") {
+  Loaded loaded;
+  const auto open = [](std::uint32_t id) {
+    auto module = sym::Module::open("/proc/self/exe", ModuleId{id}, {});
+    REQUIRE(module);
+    return *std::move(module);
+  };
+  auto first = open(1);
+  const sym::Module* address = first.get();
+  CHECK(loaded.changed(std::vector{address}));
+  CHECK(!loaded.changed(std::vector{address}));
+  first.reset();
+  // The allocator gives the address again, now or soon.
+  for (std::uint32_t id = 2; id < 100; ++id) {
+    const auto next = open(id);
+    CHECK(loaded.changed(std::vector<const sym::Module*>{next.get()}));
+    if (next.get() == address) break;
+  }
+  CHECK(loaded.changed({}));
 }

@@ -78,8 +78,12 @@ TEST_CASE("a page at either end of a large tree reads its own neighbourhood; the
   desk.memory.reads = 0;
   CHECK(desk.children(value, 0, 100).size() == 100);
   CHECK(desk.memory.reads < 60);
+  // From the right, once it is known that as many elements as the size says are there.
   desk.memory.reads = 0;
   CHECK(desk.children(value, 99'900, 100).back().name == "[99999]");
+  CHECK(desk.memory.reads < 200);
+  desk.memory.reads = 0;
+  CHECK(desk.children(value, 99'800, 100).front().name == "[99800]");
   CHECK(desk.memory.reads < 60);
   // The middle is walked to once.
   CHECK(desk.children(value, 50'000, 100)[0].name == "[50000]");
@@ -117,6 +121,22 @@ TEST_CASE("a tree that loops, ends early or leads nowhere") {
   CHECK(desk.show(shapes().set, 0x1000) ==
         "<not initialised?: its first element at 0xdead0000 is not in mapped memory>");
   CHECK(desk.listed(shapes().set, 0x1000) == "[Raw View]={root=0xdead0000, size=4}");
+}
+
+TEST_CASE("elements of a tree whose size lies are not numbered by it") {
+  Desk desk(tree);
+  put_set(desk, put_tree(desk, 0, 40), 30);  // more than it says
+  CHECK(desk.listed(shapes().set, 0x1000, 28) == "[28]=28 [29]=29");
+  desk.engine.forget_memory();
+  put_set(desk, put_tree(desk, 0, 40), 50);  // fewer
+  CHECK(desk.listed(shapes().set, 0x1000, 38, 3) ==
+        "[38]=38 [39]=39 [40]=<error: corrupt: the tree ends after 40 of 50 elements>");
+  CHECK(desk.listed(shapes().set, 0x1000, 48) == "[48]=<error: corrupt: the tree ends after 40 of 50 elements>");
+  // Of a large one what is not counted yet is believed, and no longer than it takes to count it.
+  desk.engine.forget_memory();
+  put_set(desk, put_tree(desk, 0, 150'000), 140'000);
+  desk.listed(shapes().set, 0x1000, 139'999);
+  CHECK(desk.listed(shapes().set, 0x1000, 139'998) == "[139998]=139998 [139999]=139999");
 }
 
 TEST_CASE("lists: pages, loops, ends") {
