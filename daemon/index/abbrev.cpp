@@ -1,6 +1,7 @@
 #include "daemon/index/abbrev.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "daemon/index/dwarf_codes.hpp"
 
@@ -165,17 +166,18 @@ bool AbbreviationTable::read(Data section, std::uint64_t offset, std::uint8_t ve
   return in.ok();
 }
 
-const AbbreviationTable* AbbreviationCache::at(std::uint64_t offset, std::uint8_t version, std::uint8_t address_size,
+AbbreviationCache::Table AbbreviationCache::at(std::uint64_t offset, std::uint8_t version, std::uint8_t address_size,
                                                bool wide) {
   const std::uint64_t key =
       (offset << 8) ^ (std::uint64_t{version} << 4) ^ (address_size == 8 ? 2U : 0U) ^ (wide ? 1U : 0U);
   for (auto& slot : slots_)
-    if (slot.table && slot.key == key) return slot.table.get();
+    if (slot.table && slot.key == key) return slot.table;
   auto& slot = slots_[next_++ % slots];
   slot.key = key;
-  slot.table = std::make_unique<AbbreviationTable>();
-  slot.table->read(section_, offset, version, address_size, wide);
-  return slot.table.get();
+  auto table = std::make_shared<AbbreviationTable>();
+  table->read(section_, offset, version, address_size, wide);
+  slot.table = std::move(table);
+  return slot.table;
 }
 
 }  // namespace trapline::index

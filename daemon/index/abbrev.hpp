@@ -58,18 +58,19 @@ int fixed_size(std::uint16_t form, std::uint8_t version, std::uint8_t address_si
 // Any form; DW_FORM_indirect too. An unknown form fails the cursor: nothing behind it can be found.
 void skip_form(DataCursor& in, std::uint64_t form, std::uint8_t version, std::uint8_t address_size, bool wide);
 
-// Tables of one reader, the last few: neighbouring units share them after dwz and link-time optimisation.
+// Tables of one reader, the last ones: neighbouring units share them after dwz and link-time optimisation.
 class AbbreviationCache {
  public:
   explicit AbbreviationCache(Data section) : section_(section) {}
-  const AbbreviationTable* at(std::uint64_t offset, std::uint8_t version, std::uint8_t address_size, bool wide);
+  using Table = std::shared_ptr<const AbbreviationTable>;  // stays when the cache gives up its slot
+  Table at(std::uint64_t offset, std::uint8_t version, std::uint8_t address_size, bool wide);
 
  private:
   struct Slot {
     std::uint64_t key = ~std::uint64_t{0};
-    std::unique_ptr<AbbreviationTable> table;
+    Table table;
   };
-  static constexpr std::size_t slots = 16;
+  static constexpr std::size_t slots = 64;
   Data section_;
   Slot slots_[slots];
   std::size_t next_ = 0;

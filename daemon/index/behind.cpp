@@ -4,13 +4,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <exception>
 
 #include "daemon/index/build.hpp"
 #include "daemon/index/debug_sections.hpp"
 #include "daemon/index/store.hpp"
 #include "daemon/util/log.hpp"
+#include "daemon/util/lost_pages.hpp"
 
 namespace trapline::index {
 namespace {
@@ -32,6 +32,9 @@ Result<std::shared_ptr<const Index>> make_index(const Order& order,
   }
   TL_TRY(auto bytes, build(std::move(file), std::move(alternate), key,
                            {.threads = order.threads, .progress = progress, .cancel = cancel}));
+  // Written over in place: what was read is of two files, and the key of one.
+  if (const auto now = key_of(order.path); !now || now->name != key.name)
+    return fail(Errc::bad_debug_info, fmt::format("{} was changed while it was indexed", order.path));
   if (const auto saved = store.save(key, bytes); !saved)
     log::info("index", "{}: its index stays in memory: {}", order.path, saved.error().message);
   else if (auto kept = store.load(key))
@@ -65,10 +68,7 @@ void Behind::start(Order order, Progress progress, Done done) {
   busy_ = true;
   cancel_ = false;
   const auto alive = alive_;
-  // Signals are for the owner's thread: SIGCHLD wakes its loop.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
+  const util::QuietSignals quiet;  // signals are for the owner's thread: SIGCHLD wakes its loop
   thread_ = std::thread(
       [this, alive, post = post_, order = std::move(order), progress = std::move(progress), done = std::move(done)] {
         ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), niceness);
@@ -84,7 +84,6 @@ void Behind::start(Order order, Progress progress, Done done) {
           done(std::move(*made));
         });
       });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 }  // namespace trapline::index

@@ -2,7 +2,8 @@
 // Builds one index after the other behind everything else: a thread of its own that hands the units to the threads of
 // build(), saves what comes out, and tells the owner through `post`, which runs a closure on the owner's thread (and
 // may drop it: an owner that is gone hears nothing). Thread: start(), cancel() and the destructor belong to the owner's
-// thread; the destructor waits until the running job has noticed, which takes one unit.
+// thread; the destructor waits until the running job has noticed: some thousand DIEs, or one step of
+// laying out what was found.
 #include <atomic>
 #include <cstdint>
 #include <functional>

@@ -6,10 +6,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <exception>
 #include <mutex>
 #include <thread>
+
+#include "daemon/util/lost_pages.hpp"
 
 namespace trapline::index {
 namespace {
@@ -30,13 +31,13 @@ class Work {
   }
 
   void run(Harvest& harvest) {
-    Scanner scanner(units_, harvest);
+    Scanner scanner(units_, harvest, options_.cancel);
     while (!cancelled()) {
       const std::size_t first = next_.fetch_add(units_at_once);
       if (first >= units_.heads.size()) return;
       const std::size_t last = std::min(first + units_at_once, units_.heads.size());
       std::uint64_t bytes = 0;
-      for (std::size_t i = first; i < last; ++i) {
+      for (std::size_t i = first; i < last && !cancelled(); ++i) {
         auto outcome = scanner.scan(static_cast<std::uint32_t>(i), true);
         if (!outcome.problem.empty()) add_problem(outcome.problem);
         scanned_[i] = {.root = outcome.root, .damaged = !outcome.problem.empty()};
@@ -84,22 +85,6 @@ std::size_t thread_count(const BuildOptions& options, std::uint64_t bytes) {
   return std::clamp<std::size_t>(bytes / worth_a_thread, 1, std::min(wanted, most_threads));
 }
 
-// A signal of the process belongs to its other threads.
-class NoSignals {
- public:
-  NoSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before_);
-  }
-  ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  NoSignals(const NoSignals&) = delete;
-  NoSignals& operator=(const NoSignals&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
 }  // namespace
 
 bool optimizing(std::string_view producer) {
@@ -118,7 +103,7 @@ Result<std::vector<std::byte>> build(std::shared_ptr<const DebugFile> file, std:
   std::vector<std::unique_ptr<Harvest>> harvests(thread_count(options, work.bytes()));
   for (auto& harvest : harvests) harvest = std::make_unique<Harvest>();
   {
-    const NoSignals quiet;
+    const util::QuietSignals quiet;
     std::vector<std::jthread> threads;
     std::vector<std::exception_ptr> problems(harvests.size());
     const auto run = [&](std::size_t i) {
@@ -140,9 +125,14 @@ Result<std::vector<std::byte>> build(std::shared_ptr<const DebugFile> file, std:
       if (problem) std::rethrow_exception(problem);
   }
   if (work.cancelled()) return fail(Errc::cancelled, "indexing was cancelled");
+  for (const auto* read : {units.file.get(), units.alternate.get()})
+    if (read && read->lost())
+      return fail(Errc::bad_debug_info, fmt::format("{} was truncated while it was indexed", read->path()));
   std::string problem = units.problem;
   if (!work.problem().empty()) problem += (problem.empty() ? "" : "; ") + work.problem();
-  return lay_out(units, work.scanned(), std::move(harvests), problem, key);
+  auto bytes = lay_out(units, work.scanned(), std::move(harvests), problem, key, options.cancel);
+  if (work.cancelled()) return fail(Errc::cancelled, "indexing was cancelled");
+  return bytes;
 }
 
 std::shared_ptr<const Index> survey(std::shared_ptr<const DebugFile> file, std::shared_ptr<const DebugFile> alternate) {

@@ -23,8 +23,8 @@ struct BuildOptions {
   const std::atomic<bool>* cancel = nullptr;
 };
 
-// Errors: cancelled. Damage in the debug information is no error: the index tells what could not be read.
-// `alternate`: the dwz file; may be null.
+// Errors: cancelled, bad_debug_info (a file was truncated meanwhile). Damage in the debug information is no error: the
+// index tells what could not be read. `alternate`: the dwz file; may be null.
 Result<std::vector<std::byte>> build(std::shared_ptr<const DebugFile> file, std::shared_ptr<const DebugFile> alternate,
                                      const Key& key, const BuildOptions& options);
 
@@ -39,14 +39,15 @@ struct LoneUnit {
 };
 std::optional<LoneUnit> read_unit(const DebugFile& file, std::uint64_t offset);
 
-// The second half, apart for tests: several harvests of one file's units to one image.
+// The second half, apart for tests: several harvests of one file's units to one image. Empty where `cancel` was set
+// meanwhile.
 struct ScannedUnit {
   UnitRoot root;
   bool damaged = false;
 };
 std::vector<std::byte> lay_out(const UnitTable& units, const std::vector<ScannedUnit>& scanned,
                                std::vector<std::unique_ptr<Harvest>> harvests, const std::string& problem,
-                               const Key& key);
+                               const Key& key, const std::atomic<bool>* cancel = nullptr);
 
 // Writes the checksums of an image that was changed: for tests of what checksums cannot tell.
 void seal(std::vector<std::byte>& image);

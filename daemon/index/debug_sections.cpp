@@ -5,14 +5,15 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <limits>
 #include <optional>
+#include <utility>
+
+#include "daemon/util/fd.hpp"
 
 namespace trapline::index {
 namespace {
@@ -141,46 +142,46 @@ FileIdentity identity_of(Data file, const Headers& headers) {
   return identity;
 }
 
-struct Mapping {
-  void* at = nullptr;
-  std::size_t size = 0;
-  Data bytes() const { return {static_cast<const std::byte*>(at), size}; }
-};
-
-Result<Mapping> map_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return fail(errno == ENOENT ? Errc::not_found : Errc::os, fmt::format("open {}", path), errno);
-  struct stat about {};
-  if (::fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || about.st_size <= 0) {
-    ::close(fd);
-    return fail(Errc::bad_debug_info, fmt::format("{}: no file with anything in it", path));
-  }
-  void* mapped = ::mmap(nullptr, static_cast<std::size_t>(about.st_size), PROT_READ, MAP_PRIVATE, fd, 0);
-  const int problem = errno;
-  ::close(fd);
-  if (mapped == MAP_FAILED) return fail(Errc::os, fmt::format("map {}", path), problem);
-  return Mapping{mapped, static_cast<std::size_t>(about.st_size)};
-}
-
 }  // namespace
 
+Result<FileMap> FileMap::open(const std::string& path) {
+  // O_NONBLOCK: somebody's FIFO must not hold us.
+  const util::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return fail(errno == ENOENT ? Errc::not_found : Errc::os, fmt::format("open {}", path), errno);
+  struct stat about {};
+  if (::fstat(fd.get(), &about) != 0 || !S_ISREG(about.st_mode) || about.st_size <= 0)
+    return fail(Errc::bad_debug_info, fmt::format("{}: no file with anything in it", path));
+  const auto size = static_cast<std::size_t>(about.st_size);
+  void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (mapped == MAP_FAILED) return fail(Errc::os, fmt::format("map {}", path), errno);
+  FileMap map;
+  map.bytes_ = {static_cast<const std::byte*>(mapped), size};
+  map.pages_ = util::LostPages(mapped, size);
+  return map;
+}
+
+FileMap& FileMap::operator=(FileMap&& other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  std::swap(pages_, other.pages_);
+  return *this;
+}
+
+FileMap::~FileMap() {
+  pages_ = {};
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
 Result<FileIdentity> identify(const std::string& path) {
-  TL_TRY(const Mapping mapping, map_file(path));
-  const auto headers = read_headers(mapping.bytes(), path);
-  std::optional<FileIdentity> identity;
-  if (headers) identity = identity_of(mapping.bytes(), *headers);
-  ::munmap(mapping.at, mapping.size);
-  if (!headers) return std::unexpected(headers.error());
-  return *identity;
+  TL_TRY(const auto map, FileMap::open(path));
+  TL_TRY(const auto headers, read_headers(map.bytes(), path));
+  return identity_of(map.bytes(), headers);
 }
 
 Result<std::shared_ptr<const DebugFile>> DebugFile::open(const std::string& path) {
-  TL_TRY(const Mapping mapping, map_file(path));
   std::shared_ptr<DebugFile> file(new DebugFile);
+  TL_TRY(file->map_, FileMap::open(path));
   file->path_ = path;
-  file->mapped_ = mapping.at;
-  file->mapped_size_ = mapping.size;
-  TL_TRY_VOID(file->read(mapping.bytes()));
+  TL_TRY_VOID(file->read(file->map_.bytes()));
   return file;
 }
 
@@ -203,7 +204,6 @@ std::shared_ptr<const DebugFile> DebugFile::from_sections(const Sections& sectio
 
 DebugFile::~DebugFile() {
   for (const auto& inflated : inflated_) ::munmap(inflated.at, inflated.size);
-  if (mapped_) ::munmap(mapped_, mapped_size_);
 }
 
 Result<void> DebugFile::read(Data file) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/index/cursor.hpp"
+#include "daemon/util/lost_pages.hpp"
 #include "proto/words/result.hpp"
 
 namespace trapline::index {
@@ -20,6 +21,23 @@ struct Sections {
 struct CodeRange {  // half open, ELF virtual addresses
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
+};
+
+// A whole file, mapped. Unmapped with it.
+class FileMap {
+ public:
+  // Errors: not_found, os, bad_debug_info (no regular file, or an empty one).
+  static Result<FileMap> open(const std::string& path);
+  FileMap() = default;
+  FileMap(FileMap&& other) noexcept { *this = std::move(other); }
+  FileMap& operator=(FileMap&& other) noexcept;
+  ~FileMap();
+  Data bytes() const { return bytes_; }
+  bool lost() const { return pages_.lost(); }  // it was truncated: what was read may be zeros
+
+ private:
+  Data bytes_;
+  util::LostPages pages_;
 };
 
 class DebugFile {
@@ -43,6 +61,7 @@ class DebugFile {
   // What the debug information of this file is told apart by: two files of one build-id need not hold the same DIEs at
   // the same offsets (strip, dwz). Sizes of the sections, and a sample of their bytes as they are in the file.
   std::uint64_t fingerprint() const { return fingerprint_; }
+  bool lost() const { return map_.lost(); }  // truncated since it was opened: what was read of it is worth nothing
 
  private:
   DebugFile() = default;
@@ -55,8 +74,7 @@ class DebugFile {
   Sections sections_;
   std::vector<CodeRange> code_;
   std::uint64_t fingerprint_ = 0;
-  void* mapped_ = nullptr;
-  std::size_t mapped_size_ = 0;
+  FileMap map_;
   std::vector<std::byte> image_;
   struct Inflated {
     void* at = nullptr;

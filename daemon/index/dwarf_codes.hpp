@@ -138,4 +138,16 @@ enum RangeEntry : std::uint8_t {
 
 enum LineContent : std::uint16_t { lnct_path = 1, lnct_directory_index = 2 };
 
+constexpr bool is_class(std::uint16_t tag) {
+  return tag == tag_structure_type || tag == tag_class_type || tag == tag_union_type || tag == tag_interface_type;
+}
+
+constexpr bool is_scope(std::uint16_t tag) {
+  return is_class(tag) || tag == tag_namespace || tag == tag_module || tag == tag_enumeration_type;
+}
+
+constexpr bool is_unit(std::uint16_t tag) {
+  return tag == tag_compile_unit || tag == tag_partial_unit || tag == tag_type_unit || tag == tag_skeleton_unit;
+}
+
 }  // namespace trapline::index::dw

@@ -87,6 +87,7 @@ class StringPool {
  public:
   std::uint32_t of(std::string_view text) {
     const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
+    hashed_ += text.size();
     bool fresh = false;
     const auto id = by_text_.put(hash.low64, hash.high64, static_cast<std::uint32_t>(texts_.size()), fresh);
     if (fresh) texts_.push_back(text);
@@ -108,12 +109,14 @@ class StringPool {
   }
   std::string_view text(std::uint32_t id) const { return texts_[id]; }
   std::size_t size() const { return texts_.size(); }
+  std::uint64_t hashed_bytes() const { return hashed_; }  // of all texts that were looked at
 
  private:
   FlatMap by_text_, by_address_;
   std::vector<std::string_view> texts_;
   std::vector<std::uint32_t> ids_;
   std::deque<std::string> owned_;
+  std::uint64_t hashed_ = 0;
 };
 
 struct ScopeRecord {

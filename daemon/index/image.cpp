@@ -68,6 +68,7 @@ Result<std::shared_ptr<const Index>> Index::map(const std::string& path, const K
   index->path_ = path;
   index->mapped_ = mapped;
   index->mapped_size_ = static_cast<std::size_t>(about.st_size);
+  index->pages_ = util::LostPages(mapped, index->mapped_size_);
   index->bytes_ = {static_cast<const std::byte*>(mapped), index->mapped_size_};
   TL_TRY_VOID(index->open(key, path));
   return index;
@@ -82,6 +83,7 @@ Result<std::shared_ptr<const Index>> Index::from_bytes(std::vector<std::byte> by
 }
 
 Index::~Index() {
+  pages_ = {};
   if (mapped_) ::munmap(mapped_, mapped_size_);
 }
 
@@ -123,7 +125,10 @@ void Index::break_off() const {
 }
 
 bool Index::check(std::uint64_t offset, std::uint64_t size) const {
-  if (damaged()) return false;
+  if (damaged()) {
+    break_off();
+    return false;
+  }
   const std::uint64_t tables = sizeof(Header) + section_count * sizeof(SectionPlace) + header_.blocks * 8;
   const std::uint64_t first_byte = (tables + block_size - 1) / block_size * block_size;
   if (size == 0) return true;

@@ -9,8 +9,8 @@
 // asked falls back to the debug information itself.
 //
 // A file is never changed once it has its name: writers make another one aside and rename it, and what is unlinked
-// lives on until the last map of it goes. (Somebody who truncates a file of the cache by hand ends a session with
-// SIGBUS.)
+// lives on until the last map of it goes. Somebody who truncates a file of the cache by hand damages it like any other
+// change of it (util/lost_pages.hpp).
 //
 // Layout, all little endian: Header; SectionPlace for each Section; u64 checksum (XXH3) of each block; padding to the
 // block size; the sections, each at a multiple of 8.
@@ -25,6 +25,7 @@
 
 #include "daemon/index/cursor.hpp"
 #include "daemon/index/harvest.hpp"
+#include "daemon/util/lost_pages.hpp"
 #include "proto/words/result.hpp"
 
 namespace trapline::index {
@@ -135,7 +136,7 @@ class Index {
   Index(const Index&) = delete;
   Index& operator=(const Index&) = delete;
 
-  bool damaged() const { return damaged_.load(std::memory_order_relaxed); }
+  bool damaged() const { return damaged_.load(std::memory_order_relaxed) || pages_.lost(); }
   std::span<const std::byte> bytes() const { return bytes_; }
   std::string_view problem() const;
   bool has_split_units() const { return (header_.flags & 1) != 0; }
@@ -189,6 +190,7 @@ class Index {
   std::vector<std::byte> owned_;
   void* mapped_ = nullptr;
   std::size_t mapped_size_ = 0;
+  util::LostPages pages_;  // of the map
   Header header_{};
   std::vector<SectionPlace> places_;
   std::vector<std::uint64_t> sums_;

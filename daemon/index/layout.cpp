@@ -306,13 +306,16 @@ void seal(std::vector<std::byte>& image) {
 
 std::vector<std::byte> lay_out(const UnitTable& units, const std::vector<ScannedUnit>& scanned,
                                std::vector<std::unique_ptr<Harvest>> harvests, const std::string& problem,
-                               const Key& key) {
+                               const Key& key, const std::atomic<bool>* cancel) {
+  const auto stopped = [&] { return cancel != nullptr && cancel->load(std::memory_order_relaxed); };
   Merged all = merge(harvests);
+  if (stopped()) return {};
   Writer writer(key);
   std::uint64_t flags = units.file->sections().info.size() > 0xffffffff ? 8 : 0;
   write_units(writer, units, scanned, flags);
   write_ranges(writer, units, std::move(all.ranges));
   write_names(writer, all);
+  if (stopped()) return {};
   std::vector<ScopeRow> scopes;
   for (const auto& scope : all.scopes)
     scopes.push_back({.parent = scope.parent,

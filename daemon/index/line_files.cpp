@@ -1,6 +1,6 @@
 #include "daemon/index/line_files.hpp"
 
-#include <optional>
+#include <utility>
 #include <vector>
 
 #include "daemon/index/dwarf_codes.hpp"
@@ -9,6 +9,9 @@ namespace trapline::index {
 namespace {
 
 constexpr std::size_t most_formats = 255;
+// Longer paths are no files' (PATH_MAX), and an entry of a few bytes may name any text of a string section.
+constexpr std::size_t longest_path = 4096;
+constexpr std::size_t most_folder_text = 64 << 20;  // of one table
 
 struct Field {
   std::string_view text;
@@ -63,6 +66,7 @@ bool read_entries(DataCursor& in, const Sections& sections, bool wide, Take take
 
 // A folder of a header, made absolute with the unit's.
 std::string folder_path(std::string_view folder, std::string_view first, std::string_view unit_folder) {
+  if (folder.size() + first.size() + unit_folder.size() > longest_path) return {};
   std::string text(folder);
   for (const auto prefix : {first, unit_folder})
     if (!text.starts_with('/') && !prefix.empty() && prefix != text)
@@ -72,6 +76,7 @@ std::string folder_path(std::string_view folder, std::string_view first, std::st
 
 std::string joined(const std::string& folder, std::string_view name) {
   std::string text;
+  if (folder.size() + name.size() > longest_path) return text;
   if (!name.starts_with('/') && !folder.empty()) {
     text.reserve(folder.size() + name.size() + 1);
     text += folder;
@@ -88,7 +93,16 @@ bool written(std::string_view name) { return !name.empty() && !name.starts_with(
 }  // namespace
 
 void each_line_file(const Sections& sections, std::uint64_t offset, std::string_view unit_name,
-                    std::string_view unit_folder, const std::function<void(std::string)>& take) {
+                    std::string_view unit_folder, const std::function<void(std::string)>& take_any) {
+  const auto take = [&](std::string path) {
+    if (!path.empty()) take_any(std::move(path));
+  };
+  std::size_t folder_text = 0;
+  std::vector<std::string> folders;
+  const auto add_folder = [&](std::string folder) {
+    folder_text += folder.size();
+    folders.push_back(folder_text > most_folder_text ? std::string{} : std::move(folder));
+  };
   DataCursor outer(sections.line, offset);
   std::uint64_t length = outer.u32();
   const bool wide = length == 0xffffffff;
@@ -102,12 +116,11 @@ void each_line_file(const Sections& sections, std::uint64_t offset, std::string_
   in.skip(version >= 4 ? 5 : 4);  // instruction length, operations an instruction, statements, line base and range
   const std::uint8_t opcodes = in.u8();
   in.skip(opcodes == 0 ? 0 : opcodes - 1U);
-  std::vector<std::string> folders;
   if (version >= 5) {
     std::string_view first;
     const bool whole = read_entries(in, sections, wide, [&](std::string_view name, std::uint64_t) {
       if (folders.empty()) first = name;
-      folders.push_back(folder_path(name, folders.empty() ? std::string_view{} : first, unit_folder));
+      add_folder(folder_path(name, folders.empty() ? std::string_view{} : first, unit_folder));
     });
     if (!whole) return;
     read_entries(in, sections, wide, [&](std::string_view name, std::uint64_t directory) {
@@ -115,11 +128,11 @@ void each_line_file(const Sections& sections, std::uint64_t offset, std::string_
     });
     return;
   }
-  folders.emplace_back(unit_folder);
+  add_folder(std::string(unit_folder));
   while (in.ok()) {
     const auto name = in.c_string();
     if (name.empty()) break;
-    folders.push_back(folder_path(name, {}, unit_folder));
+    add_folder(folder_path(name, {}, unit_folder));
   }
   if (written(unit_name)) take(joined(folders[0], unit_name));
   while (in.ok()) {

@@ -1,9 +1,10 @@
 #include "daemon/index/scan.hpp"
 
 #include <fmt/format.h>
+#include <xxhash.h>
 
 #include <algorithm>
-#include <tuple>
+#include <memory>
 #include <utility>
 
 #include "daemon/index/dwarf_codes.hpp"
@@ -12,27 +13,13 @@
 namespace trapline::index {
 namespace {
 
-constexpr std::size_t deepest = 512;           // deeper trees are taken for damaged ones
-constexpr int longest_chain = 8;               // of DW_AT_specification and DW_AT_abstract_origin
-constexpr std::size_t most_kept_units = 4096;  // whose scopes are remembered
-
-bool is_class(std::uint16_t tag) {
-  return tag == dw::tag_structure_type || tag == dw::tag_class_type || tag == dw::tag_union_type ||
-         tag == dw::tag_interface_type;
-}
-
-bool is_scope(std::uint16_t tag) {
-  return is_class(tag) || tag == dw::tag_namespace || tag == dw::tag_module || tag == dw::tag_enumeration_type;
-}
+constexpr std::size_t deepest = 512;         // deeper trees are taken for damaged ones
+constexpr std::size_t glance = 4096;         // DIEs between two looks at the order to stop
+constexpr std::size_t most_files = 1 << 24;  // that line tables mention, one by one
 
 std::uint64_t root_code(const UnitTable& units, const UnitTable::Place& place) {
   const Sections& sections = units.sections(place.alternate);
   return DataCursor(place.head.in_types ? sections.types : sections.info, place.head.first_die).uleb();
-}
-
-bool is_unit(std::uint16_t tag) {
-  return tag == dw::tag_compile_unit || tag == dw::tag_partial_unit || tag == dw::tag_type_unit ||
-         tag == dw::tag_skeleton_unit;
 }
 
 }  // namespace
@@ -55,62 +42,41 @@ bool classes_repeat(std::uint32_t language) {
   }
 }
 
-struct Scanner::Die {
-  std::uint16_t tag = 0;
-  std::string_view name;
-  bool inlinable = false, declaration = false, external = false, valued = false;
-  bool has_low = false, has_ranges = false, ranges_indexed = false, has_entry = false;
-  std::uint64_t low_pc = 0, ranges = 0, entry_pc = 0, size = 0, sibling = 0;
-  UnitReader::Reference specification, origin, signature;
-};
-
-UnitTable UnitTable::of(std::shared_ptr<const DebugFile> file, std::shared_ptr<const DebugFile> alternate) {
-  UnitTable table;
-  const auto add = [&](Data section, bool in_types, bool in_alternate) {
-    for (const auto& head : read_unit_heads(section, in_types, table.problem))
-      table.heads.push_back({head, in_alternate});
-  };
-  add(file->sections().info, false, false);
-  add(file->sections().types, true, false);
-  if (alternate) add(alternate->sections().info, false, true);
-  table.file = std::move(file);
-  table.alternate = std::move(alternate);
-  return table;
-}
-
-const UnitTable::Place* UnitTable::holding(std::uint64_t offset, bool in_alternate) const {
-  // Sorted by (alternate, types, offset): of() put them in that order.
-  const auto key = [](const Place& p) { return std::tuple(p.alternate, p.head.in_types, p.head.offset); };
-  auto next = std::ranges::upper_bound(heads, std::tuple(in_alternate, false, offset), {}, key);
-  if (next == heads.begin()) return nullptr;
-  --next;
-  const bool fits = next->alternate == in_alternate && !next->head.in_types && offset >= next->head.first_die &&
-                    offset < next->head.end;
-  return fits ? &*next : nullptr;
-}
-
-const UnitTable::Place* UnitTable::holding_header(std::uint64_t offset) const {
-  const auto key = [](const Place& p) { return std::tuple(p.alternate, p.head.in_types, p.head.offset); };
-  const auto found = std::ranges::lower_bound(heads, std::tuple(false, false, offset), {}, key);
-  return found != heads.end() && key(*found) == std::tuple(false, false, offset) ? &*found : nullptr;
-}
-
-Scanner::Scanner(const UnitTable& units, Harvest& out)
+Scanner::Scanner(const UnitTable& units, Harvest& out, const std::atomic<bool>* cancel)
     : units_(units),
       out_(out),
+      cancel_(cancel),
       abbreviations_(units.file->sections().abbrev),
-      alternate_abbreviations_(units.alternate ? units.alternate->sections().abbrev : Data{}) {}
+      alternate_abbreviations_(units.alternate ? units.alternate->sections().abbrev : Data{}) {
+  const Sections& own = units.file->sections();
+  // An entry of a list takes two bytes at the least, and each list is read twice: by its unit, and by its function.
+  ranges_left_ = own.ranges.size() + own.rnglists.size() + units.heads.size();
+  // Linkers let a text begin within another one, at its tail: of a real file each byte counts for a few texts at most.
+  constexpr std::uint64_t texts_of_a_byte = 16, at_least = 64 << 20;
+  most_text_ = at_least + texts_of_a_byte * (own.str.size() + own.line_str.size() + own.info.size() + own.line.size());
+  if (units.alternate) most_text_ += texts_of_a_byte * units.alternate->sections().str.size();
+}
+
+AbbreviationCache::Table Scanner::abbreviations_of(const UnitTable::Place& place) {
+  return (place.alternate ? alternate_abbreviations_ : abbreviations_)
+      .at(place.head.abbreviations, static_cast<std::uint8_t>(place.head.version), place.head.address_size,
+          place.head.wide);
+}
+
+bool Scanner::too_much_text() const { return out_.strings.hashed_bytes() > most_text_; }
 
 Scanner::Outcome Scanner::scan(std::uint32_t number, bool deep) {
   const auto& place = units_.heads[number];
   const auto version = static_cast<std::uint8_t>(place.head.version);
-  AbbreviationTable first;  // of a root alone the table is not worth reading to its end
-  if (!deep)
-    first.read(units_.sections(place.alternate).abbrev, place.head.abbreviations, version, place.head.address_size,
-               place.head.wide, root_code(units_, place));
-  const auto* table = deep ? (place.alternate ? alternate_abbreviations_ : abbreviations_)
-                                 .at(place.head.abbreviations, version, place.head.address_size, place.head.wide)
-                           : &first;
+  AbbreviationCache::Table table;
+  if (deep) {
+    table = abbreviations_of(place);
+  } else {  // of a root alone the table is not worth reading to its end
+    auto first = std::make_shared<AbbreviationTable>();
+    first->read(units_.sections(place.alternate).abbrev, place.head.abbreviations, version, place.head.address_size,
+                place.head.wide, root_code(units_, place));
+    table = std::move(first);
+  }
   const Sections* other = units_.alternate && !place.alternate ? &units_.alternate->sections() : nullptr;
   const UnitReader unit(units_.sections(place.alternate), other, place.head, *table);
   Outcome outcome{.root = unit.root(), .problem = {}};
@@ -119,11 +85,13 @@ Scanner::Outcome Scanner::scan(std::uint32_t number, bool deep) {
     return outcome;
   }
   alternate_ = place.alternate;
+  problem_.clear();
   add_ranges(unit, number);
   if (deep) add_files(unit, number);
   if (deep && !unit.root().split && !walk(unit, number, classes_repeat(unit.root().language)))
-    outcome.problem =
-        fmt::format("the DIEs of the unit at {:#x} ({}) are damaged", place.head.offset, unit.root().name);
+    problem_ = "its DIEs are damaged";
+  if (!problem_.empty())
+    outcome.problem = fmt::format("the unit at {:#x} ({}): {}", place.head.offset, unit.root().name, problem_);
   return outcome;
 }
 
@@ -136,16 +104,35 @@ void Scanner::add_ranges(const UnitReader& unit, std::uint32_t number) {
     return true;
   };
   if (root.ranges) {
-    unit.each_range(*root.ranges, root.ranges_indexed, take);
+    each_range(unit, *root.ranges, root.ranges_indexed, take);
   } else if (root.low_pc) {
     take(*root.low_pc, root.high_pc);
   }
 }
 
+void Scanner::each_range(const UnitReader& unit, std::uint64_t at, bool indexed, const UnitReader::TakeRange& take) {
+  if (ranges_left_ == 0) {
+    problem_ = "the lists of addresses of the units say more than their sections can hold";
+    return;
+  }
+  ranges_left_ -= std::min<std::uint64_t>(ranges_left_, unit.each_range(at, indexed, take));
+}
+
 void Scanner::add_files(const UnitReader& unit, std::uint32_t number) {
   const UnitRoot& root = unit.root();
   if (!root.line_offset || unit.head().type == dw::ut_type) return;
+  // dwz gives many units one table. Before DWARF 5 the unit says where its first file is.
+  const XXH128_hash_t names = XXH3_128bits(root.folder.data(), root.folder.size());
+  const auto name = XXH3_64bits(root.name.data(), root.name.size());
+  bool fresh = false;
+  known_files_.put(*root.line_offset << 1 | static_cast<unsigned>(alternate_), names.low64 ^ name * 31, 0, fresh);
+  if (!fresh) return;
+  if (out_.files.size() > most_files || too_much_text()) {
+    problem_ = "the line tables mention more files than they can hold";
+    return;
+  }
   each_line_file(units_.sections(alternate_), *root.line_offset, root.name, root.folder, [&](std::string path) {
+    if (out_.files.size() > most_files || too_much_text()) return;
     out_.files.push_back({out_.strings.own(std::move(path)), number});
   });
 }
@@ -228,7 +215,9 @@ bool Scanner::walk(const UnitReader& unit, std::uint32_t number, bool repeat) {
   intervals_.clear();
   DataCursor in = unit.cursor(unit.head().first_die);
   std::vector<Level> levels;
-  while (in.ok() && !in.at_end()) {
+  for (std::size_t seen = 1; in.ok() && !in.at_end(); ++seen) {
+    if (seen % glance == 0 && cancelled()) return true;
+    if (seen % 32 == 0 && too_much_text()) return false;
     const std::uint64_t at = in.offset();
     const std::uint64_t code = in.uleb();
     if (code == 0) {
@@ -252,7 +241,7 @@ bool Scanner::walk(const UnitReader& unit, std::uint32_t number, bool repeat) {
       if (!abbreviation->children && levels.empty()) return in.ok();
       if (!down || !abbreviation->children) continue;
       next.interval = level.interval;
-      if (!next.inside && is_scope(next.tag)) {
+      if (!next.inside && dw::is_scope(next.tag)) {
         next.interval = static_cast<std::uint32_t>(intervals_.size());
         next.own_interval = true;
         intervals_.push_back({.begin = at, .end = unit.head().end, .scope = next.scope, .parent = level.interval});
@@ -285,12 +274,12 @@ bool Scanner::visit(const UnitReader& unit, std::uint32_t number, const Abbrevia
                     std::uint64_t at, const Level& level, Level& next, bool repeat) {
   const std::uint16_t tag = abbreviation.tag;
   next = {.scope = level.scope, .inside = true, .tag = tag};
-  if (is_unit(tag)) {
+  if (dw::is_unit(tag)) {
     skip(unit, abbreviation, in, at, false);
     next.inside = false;
     return true;
   }
-  const bool in_class = is_class(level.tag);
+  const bool in_class = dw::is_class(level.tag);
   switch (tag) {
     case dw::tag_namespace:
     case dw::tag_module:
@@ -339,11 +328,11 @@ bool Scanner::visit(const UnitReader& unit, std::uint32_t number, const Abbrevia
     const bool space = tag == dw::tag_namespace || tag == dw::tag_module;
     add(space ? Kind::scope : die.declaration ? Kind::declared_type : Kind::type, number, unit, die, at, level.scope);
   }
-  if (!is_scope(tag)) return true;
+  if (!dw::is_scope(tag)) return true;
   next.inside = false;
   next.scope = enter(level.scope, die.name, tag);
   // A class that was seen before says nothing new.
-  if (repeat && is_class(tag) && !die.name.empty() && die.sibling > in.offset() && die.sibling < unit.head().end &&
+  if (repeat && dw::is_class(tag) && !die.name.empty() && die.sibling > in.offset() && die.sibling < unit.head().end &&
       abbreviation.children) {
     bool fresh = false;
     out_.known_classes.put(std::uint64_t{next.scope} << 1 | static_cast<unsigned>(alternate_), die.size, 0, fresh);
@@ -357,11 +346,11 @@ bool Scanner::visit(const UnitReader& unit, std::uint32_t number, const Abbrevia
   return true;
 }
 
-bool Scanner::has_real_code(const UnitReader& unit, const Die& die) const {
+bool Scanner::has_real_code(const UnitReader& unit, const Die& die) {
   const auto& code = units_.file->code();
   if (die.has_ranges) {
     bool real = false;
-    unit.each_range(die.ranges, die.ranges_indexed, [&](std::uint64_t begin, std::uint64_t) {
+    each_range(unit, die.ranges, die.ranges_indexed, [&](std::uint64_t begin, std::uint64_t) {
       real = in_code(code, begin);
       return !real;
     });
@@ -406,118 +395,6 @@ void Scanner::add(Kind kind, std::uint32_t number, const UnitReader& unit, const
                           .die = static_cast<std::uint32_t>(relative),
                           .tag = die.tag,
                           .kind = kind});
-}
-
-// The name of what a definition or an instance completes, and the scope that its declaration stands in.
-Scanner::Named Scanner::completed(const UnitReader& unit, UnitReader::Reference reference, int depth) {
-  using Where = UnitReader::Reference::Where;
-  if (reference.where == Where::nowhere || depth > longest_chain) return {};
-  const bool alternate = alternate_ || reference.where == Where::alternate;
-  if (alternate && !units_.alternate) return {};
-  const UnitHead& here = unit.head();
-  const bool same =
-      !here.in_types && alternate == alternate_ && reference.offset >= here.first_die && reference.offset < here.end;
-  const bool same_types = here.in_types && reference.offset >= here.first_die && reference.offset < here.end;
-  const auto read_at = [&](const UnitReader& target) {
-    DataCursor in = target.cursor(reference.offset);
-    const Abbreviation* abbreviation = target.abbreviations().find(in.uleb());
-    if (!abbreviation || !in.ok()) return Named{};
-    Die die;
-    read(target, *abbreviation, in, die);
-    Named named{.name = die.name, .scope = unknown_scope};
-    const auto on = die.origin.where != Where::nowhere ? die.origin : die.specification;
-    if (on.where != Where::nowhere) {
-      const Named outer = completed(target, on, depth + 1);
-      named.scope = outer.scope;
-      if (named.name.empty()) named.name = outer.name;
-    } else {
-      named.scope = scope_at(reference.offset, alternate);
-    }
-    return named;
-  };
-  if (same || same_types) return read_at(unit);
-  const auto* place = units_.holding(reference.offset, alternate);
-  if (!place) return {};
-  const auto* table = (alternate ? alternate_abbreviations_ : abbreviations_)
-                          .at(place->head.abbreviations, static_cast<std::uint8_t>(place->head.version),
-                              place->head.address_size, place->head.wide);
-  // A table of its own: the cache may give up this one's slot while the chain is followed.
-  const AbbreviationTable kept = *table;
-  const Sections* other = units_.alternate && !alternate ? &units_.alternate->sections() : nullptr;
-  const UnitReader target(units_.sections(alternate), other, place->head, kept);
-  const bool before = std::exchange(alternate_, alternate);
-  const Named named = read_at(target);
-  alternate_ = before;
-  return named;
-}
-
-const Scanner::Interval* Scanner::innermost(const Intervals& intervals, std::uint64_t offset) {
-  auto next = std::ranges::upper_bound(intervals, offset, {}, &Interval::begin);
-  if (next == intervals.begin()) return nullptr;
-  for (const Interval* at = &*--next;;) {
-    if (at->begin < offset && offset < at->end) return at;
-    if (at->parent == no_interval) return nullptr;
-    at = &intervals[at->parent];
-  }
-}
-
-std::uint32_t Scanner::scope_at(std::uint64_t offset, bool alternate) {
-  const bool own = alternate == alternate_ && !intervals_.empty() && offset >= intervals_.front().begin;
-  const Interval* found = own ? innermost(intervals_, offset) : nullptr;
-  if (found && !found->skipped) return found->scope;
-  const auto* place = units_.holding(offset, alternate);
-  if (!place) return found ? found->scope : no_scope;
-  const Interval* exact = innermost(intervals_of(*place), offset);
-  return exact ? exact->scope : no_scope;
-}
-
-const Scanner::Intervals& Scanner::intervals_of(const UnitTable::Place& place) {
-  if (const auto known = elsewhere_.find(&place); known != elsewhere_.end()) return known->second;
-  if (elsewhere_.size() >= most_kept_units) elsewhere_.clear();
-  auto& list = elsewhere_[&place];
-  const AbbreviationTable kept = *(place.alternate ? alternate_abbreviations_ : abbreviations_)
-                                      .at(place.head.abbreviations, static_cast<std::uint8_t>(place.head.version),
-                                          place.head.address_size, place.head.wide);
-  const UnitReader unit(units_.sections(place.alternate), nullptr, place.head, kept);
-  if (!unit.root().damaged) collect_scopes(unit, place.head.first_die, place.head.end, no_scope, list);
-  return list;
-}
-
-void Scanner::collect_scopes(const UnitReader& unit, std::uint64_t begin, std::uint64_t end, std::uint32_t scope,
-                             Intervals& out) {
-  DataCursor in = unit.cursor(begin);
-  std::vector<Level> levels;
-  while (in.ok() && in.offset() < end) {
-    const std::uint64_t at = in.offset();
-    const std::uint64_t code = in.uleb();
-    if (code == 0) {
-      if (levels.empty()) return;
-      if (levels.back().own_interval) out[levels.back().interval].end = at;
-      levels.pop_back();
-      if (levels.empty()) return;
-      continue;
-    }
-    const Abbreviation* abbreviation = unit.abbreviations().find(code);
-    if (!abbreviation) return;
-    Die die;
-    read(unit, *abbreviation, in, die);
-    if (!in.ok() || !abbreviation->children) continue;
-    Level next = levels.empty() ? Level{.scope = scope} : levels.back();
-    next.own_interval = false;
-    next.inside = next.inside || !(is_scope(die.tag) || is_unit(die.tag));
-    if (next.inside && die.sibling > in.offset() && die.sibling < end) {
-      in.go_forward_to(die.sibling);
-      continue;
-    }
-    if (levels.size() >= deepest) return;
-    if (!next.inside && is_scope(die.tag)) {
-      next.scope = enter(next.scope, die.name, die.tag);
-      const auto parent = std::exchange(next.interval, static_cast<std::uint32_t>(out.size()));
-      next.own_interval = true;
-      out.push_back({.begin = at, .end = end, .scope = next.scope, .parent = parent});
-    }
-    levels.push_back(next);
-  }
 }
 
 }  // namespace trapline::index

@@ -1,38 +1,22 @@
 #pragma once
 // One unit's DIEs, read in one pass from first to last: entries at namespace and class scope, and inlined calls
-// wherever they are. Damage ends the unit, with the reason; the units around it are not concerned.
+// wherever they are. Damage ends the unit, with the reason; the units around it are not concerned. What all units
+// together may cost is bounded by what the sections can hold: many units of a damaged file may lead to one long list.
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "daemon/index/harvest.hpp"
-#include "daemon/index/units.hpp"
+#include "daemon/index/unit_table.hpp"
 
 namespace trapline::index {
 
-// All units of one file, and of its dwz file; shared by the scanners. Unit numbers are positions in `heads`.
-struct UnitTable {
-  struct Place {
-    UnitHead head;
-    bool alternate = false;
-  };
-  std::shared_ptr<const DebugFile> file, alternate;
-  std::vector<Place> heads;
-  std::string problem;
-
-  static UnitTable of(std::shared_ptr<const DebugFile> file, std::shared_ptr<const DebugFile> alternate);
-  const Sections& sections(bool in_alternate) const { return in_alternate ? alternate->sections() : file->sections(); }
-  // The unit that holds an offset of .debug_info.
-  const Place* holding(std::uint64_t offset, bool in_alternate) const;
-  const Place* holding_header(std::uint64_t offset) const;  // of the file's own .debug_info
-};
-
 class Scanner {
  public:
-  Scanner(const UnitTable& units, Harvest& out);
+  // `cancel` may be null; where it is set a scan ends within some thousand DIEs.
+  Scanner(const UnitTable& units, Harvest& out, const std::atomic<bool>* cancel = nullptr);
   struct Outcome {
     UnitRoot root;
     std::string problem;  // empty: read to its end
@@ -42,7 +26,14 @@ class Scanner {
 
  private:
   static constexpr std::uint32_t no_interval = 0xffffffff;
-  struct Die;
+  struct Die {
+    std::uint16_t tag = 0;
+    std::string_view name;
+    bool inlinable = false, declaration = false, external = false, valued = false;
+    bool has_low = false, has_ranges = false, ranges_indexed = false, has_entry = false;
+    std::uint64_t low_pc = 0, ranges = 0, entry_pc = 0, size = 0, sibling = 0;
+    UnitReader::Reference specification, origin, signature;
+  };
   struct Level {
     std::uint32_t scope = no_scope;
     std::uint32_t interval = no_interval;  // the innermost that is open
@@ -72,7 +63,7 @@ class Scanner {
                     std::uint32_t scope);
   void add(Kind kind, std::uint32_t number, const UnitReader& unit, const Die& die, std::uint64_t at,
            std::uint32_t scope);
-  bool has_real_code(const UnitReader& unit, const Die& die) const;
+  bool has_real_code(const UnitReader& unit, const Die& die);
   Named completed(const UnitReader& unit, UnitReader::Reference reference, int depth);
   std::uint32_t scope_at(std::uint64_t offset, bool alternate);
   std::uint32_t enter(std::uint32_t parent, std::string_view name, std::uint16_t tag);
@@ -82,12 +73,21 @@ class Scanner {
   std::uint32_t name_id(const UnitReader& unit, std::string_view text);
   void add_ranges(const UnitReader& unit, std::uint32_t number);
   void add_files(const UnitReader& unit, std::uint32_t number);
+  void each_range(const UnitReader& unit, std::uint64_t at, bool indexed, const UnitReader::TakeRange& take);
+  bool too_much_text() const;
+  bool cancelled() const { return cancel_ && cancel_->load(std::memory_order_relaxed); }
+  AbbreviationCache::Table abbreviations_of(const UnitTable::Place& place);
 
   const UnitTable& units_;
   Harvest& out_;
+  const std::atomic<bool>* cancel_;
   AbbreviationCache abbreviations_, alternate_abbreviations_;
   Intervals intervals_;  // of the unit that is being walked, by begin
   std::unordered_map<const UnitTable::Place*, Intervals> elsewhere_;
+  FlatMap known_files_;  // line tables whose files were taken, with the folder and the name of the unit
+  // What may still be read of lists of addresses, and how long all names together may be.
+  std::uint64_t ranges_left_ = 0, most_text_ = 0;
+  std::string problem_;     // of the unit that is being scanned
   bool alternate_ = false;  // the unit that is being walked lies there
 };
 

@@ -215,25 +215,25 @@ UnitReader::Reference UnitReader::reference(DataCursor& in, const AttributeForm&
   }
 }
 
-void UnitReader::each_old_range(std::uint64_t offset,
-                                const std::function<bool(std::uint64_t, std::uint64_t)>& take) const {
+std::size_t UnitReader::each_old_range(std::uint64_t offset, const TakeRange& take) const {
   const bool eight = head_.address_size == 8;
   const std::uint64_t select_base = eight ? ~std::uint64_t{0} : 0xffffffff;
   std::uint64_t base = root_.low_pc.value_or(0);
   DataCursor in(sections_->ranges, offset);
-  for (std::size_t i = 0; i < most_ranges && in.ok(); ++i) {
+  std::size_t read = 0;
+  while (read < most_ranges && in.ok()) {
     const std::uint64_t begin = in.sized(eight), end = in.sized(eight);
-    if (!in.ok() || (begin == 0 && end == 0)) return;
-    if (begin == select_base) {
+    ++read;
+    if (!in.ok() || (begin == 0 && end == 0)) break;
+    if (begin == select_base)
       base = end;
-    } else if (begin < end && !take(base + begin, base + end)) {
-      return;
-    }
+    else if (begin < end && !take(base + begin, base + end))
+      break;
   }
+  return read;
 }
 
-void UnitReader::each_range(std::uint64_t offset, bool indexed,
-                            const std::function<bool(std::uint64_t, std::uint64_t)>& take) const {
+std::size_t UnitReader::each_range(std::uint64_t offset, bool indexed, const TakeRange& take) const {
   if (head_.version < 5) return each_old_range(offset, take);
   const bool eight = head_.address_size == 8;
   if (indexed) {
@@ -241,15 +241,17 @@ void UnitReader::each_range(std::uint64_t offset, bool indexed,
     std::uint64_t at = 0;
     if (__builtin_mul_overflow(offset, std::uint64_t{head_.wide ? 8U : 4U}, &at) ||
         __builtin_add_overflow(at, base, &at))
-      return;
+      return 1;
     DataCursor in(sections_->rnglists, at);
     const std::uint64_t relative = in.sized(head_.wide);
-    if (!in.ok() || __builtin_add_overflow(base, relative, &offset)) return;
+    if (!in.ok() || __builtin_add_overflow(base, relative, &offset)) return 1;
   }
   std::uint64_t base = root_.low_pc.value_or(0);
   DataCursor in(sections_->rnglists, offset);
   const auto indexed_address = [&] { return address_indexed(in.uleb()).value_or(0); };
-  for (std::size_t i = 0; i < most_ranges && in.ok(); ++i) {
+  std::size_t read = 0;
+  while (read < most_ranges && in.ok()) {
+    ++read;
     std::uint64_t begin = 0, end = 0;
     switch (in.u8()) {
       case dw::rle_base_addressx: base = indexed_address(); continue;
@@ -274,10 +276,11 @@ void UnitReader::each_range(std::uint64_t offset, bool indexed,
         begin = in.sized(eight);
         end = begin + in.uleb();
         break;
-      default: return;  // the end, or what nobody knows
+      default: return read;  // the end, or what nobody knows
     }
-    if (in.ok() && begin < end && !take(begin, end)) return;
+    if (in.ok() && begin < end && !take(begin, end)) break;
   }
+  return read;
 }
 
 void each_arange(Data section, const std::function<void(std::uint64_t, std::uint64_t, std::uint64_t)>& take) {

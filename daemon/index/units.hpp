@@ -65,15 +65,16 @@ class UnitReader {
     enum class Where : std::uint8_t { nowhere, here, alternate } where = Where::nowhere;
   };
   Reference reference(DataCursor& in, const AttributeForm& attribute) const;
-  // Calls take(begin, end) for each range until it returns false; of the root's or another DIE's DW_AT_ranges.
-  void each_range(std::uint64_t offset, bool indexed,
-                  const std::function<bool(std::uint64_t, std::uint64_t)>& take) const;
+  using TakeRange = std::function<bool(std::uint64_t begin, std::uint64_t end)>;
+  // Calls `take` for each range until it returns false; of the root's or another DIE's DW_AT_ranges. Returns how many
+  // entries of the list were read for it.
+  std::size_t each_range(std::uint64_t offset, bool indexed, const TakeRange& take) const;
 
  private:
   void read_root();
   std::string_view string_indexed(std::uint64_t index) const;
   std::optional<std::uint64_t> address_indexed(std::uint64_t index) const;
-  void each_old_range(std::uint64_t offset, const std::function<bool(std::uint64_t, std::uint64_t)>& take) const;
+  std::size_t each_old_range(std::uint64_t offset, const TakeRange& take) const;
 
   const Sections* sections_;
   const Sections* alternate_;

@@ -37,13 +37,14 @@ Result<std::unique_ptr<ElfFile>> ElfFile::open(const std::string& path, Accept a
     return fail(err == ENOENT || err == ENOTDIR ? Errc::not_found : Errc::os,
                 fmt::format("cannot open {}: {}", path, std::strerror(err)), err);
   }
-  struct stat about {};
+  struct stat& about = file->opened_;
   if (::fstat(file->fd_.get(), &about) != 0) {
     const int err = errno;
     return fail(Errc::os, fmt::format("cannot stat {}: {}", path, std::strerror(err)), err);
   }
   if (!S_ISREG(about.st_mode)) return fail(Errc::bad_debug_info, fmt::format("{} is not a regular file", path));
   file->elf_ = elf_begin(file->fd_.get(), ELF_C_READ_MMAP, nullptr);
+  if (const auto map = file->map(); !map.empty()) file->pages_ = util::LostPages(map.data(), map.size());
   TL_TRY_VOID(file->read_headers(accept));
   return file;
 }
@@ -61,6 +62,7 @@ Result<std::unique_ptr<ElfFile>> ElfFile::from_image(std::vector<std::byte> imag
 
 ElfFile::~ElfFile() {
   inflated_.reset();
+  pages_ = {};
   if (elf_) elf_end(elf_);
 }
 
@@ -135,11 +137,10 @@ void ElfFile::read_sections() {
 }
 
 bool ElfFile::is_still_at_its_path() const {
-  struct stat mine {
-  }, there{};
-  return fd_ && ::fstat(fd_.get(), &mine) == 0 && ::stat(path_.c_str(), &there) == 0 && mine.st_dev == there.st_dev &&
-         mine.st_ino == there.st_ino && mine.st_size == there.st_size && mine.st_mtim.tv_sec == there.st_mtim.tv_sec &&
-         mine.st_mtim.tv_nsec == there.st_mtim.tv_nsec;
+  struct stat there {};
+  return fd_ && ::stat(path_.c_str(), &there) == 0 && opened_.st_dev == there.st_dev &&
+         opened_.st_ino == there.st_ino && opened_.st_size == there.st_size &&
+         opened_.st_mtim.tv_sec == there.st_mtim.tv_sec && opened_.st_mtim.tv_nsec == there.st_mtim.tv_nsec;
 }
 
 const Section* ElfFile::section(std::string_view name) const {
@@ -195,13 +196,18 @@ std::span<const std::byte> ElfFile::bytes_at(std::uint64_t at, std::size_t count
   return {};
 }
 
-void ElfFile::release_pages() const {
+// libelf reads small files into memory of its own, which does not begin where a page does.
+std::span<const std::byte> ElfFile::map() const {
   std::size_t size = 0;
-  char* begin = fd_ ? elf_rawfile(elf_, &size) : nullptr;
-  // Only whole pages of the read-only map; libelf reads small files into memory of its own, which is not a map's begin.
+  const char* begin = fd_ && elf_ ? elf_rawfile(elf_, &size) : nullptr;
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  if (begin == nullptr || size < release_worth || reinterpret_cast<std::uintptr_t>(begin) % page != 0) return;
-  ::madvise(begin, size, MADV_DONTNEED);
+  if (begin == nullptr || reinterpret_cast<std::uintptr_t>(begin) % page != 0) return {};
+  return as_bytes(begin, size);
+}
+
+void ElfFile::release_pages() const {
+  const auto mapped = map();
+  if (mapped.size() >= release_worth) ::madvise(const_cast<std::byte*>(mapped.data()), mapped.size(), MADV_DONTNEED);
 }
 
 bool ElfFile::executable_at(std::uint64_t at) const {

@@ -1,9 +1,10 @@
 #pragma once
 // One ELF file opened with libelf: what is mapped where, its sections, its bytes. Inside the room only.
-// The file is mapped, not read: a debug file of a gigabyte costs what is looked at. Whoever truncates a file that is
-// being debugged (`cp` over a shared library) can therefore end this session with SIGBUS; linkers and package managers
+// The file is mapped, not read: a debug file of a gigabyte costs what is looked at. Of a file that is truncated in
+// place meanwhile (`cp` over a shared library) the rest reads as zeros, and lost() tells; linkers and package managers
 // write aside and rename.
 #include <gelf.h>
+#include <sys/stat.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,7 @@
 
 #include "daemon/sym/module.hpp"
 #include "daemon/util/fd.hpp"
+#include "daemon/util/lost_pages.hpp"
 #include "proto/words/result.hpp"
 
 namespace trapline::sym {
@@ -45,7 +47,9 @@ class ElfFile {
   Elf* inflated() const;
   const std::string& inflate_problem() const { return inflate_problem_; }
   const std::string& path() const { return path_; }
-  bool is_still_at_its_path() const;  // and of the same size and time of change
+  // And of the size and time of change that it had when it was opened.
+  bool is_still_at_its_path() const;
+  bool lost() const { return pages_.lost(); }
   const GElf_Ehdr& header() const { return header_; }
   std::span<const Segment> segments() const { return segments_; }
   FileRange thread_local_block() const { return tls_; }  // PT_TLS; empty: none
@@ -67,6 +71,7 @@ class ElfFile {
  private:
   ElfFile() = default;
   Result<void> read_headers(Accept accept);
+  std::span<const std::byte> map() const;
   void read_segments();
   void read_sections();
 
@@ -74,6 +79,8 @@ class ElfFile {
   util::Fd fd_;                   // stays open: libdw finds the folder of dwz files through it
   std::vector<std::byte> image_;  // of from_image
   Elf* elf_ = nullptr;
+  util::LostPages pages_;  // of the map that libelf made
+  struct stat opened_ {};
   GElf_Ehdr header_{};
   std::vector<Segment> segments_;  // PT_LOAD, ascending
   FileRange tls_;

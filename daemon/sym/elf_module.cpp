@@ -98,6 +98,9 @@ bool ElfModule::has_symbols() const { return !symbols_->empty(); }
 bool ElfModule::has_debug_info() const { return debug_tried_ ? debug_ != nullptr : has_dwarf(); }
 std::string ElfModule::debug_file() const { return debug_file_ ? debug_file_->path() : std::string{}; }
 std::string ElfModule::debug_problem() const {
+  for (const ElfFile* file : {file_.get(), debug_file_.get()})
+    if (file && file->lost())
+      return file->path() + " was truncated while it was being read: what lay behind its new end is not known";
   return !debug_info() || !problem_.empty() ? problem_ : debug_->problem();
 }
 std::optional<bool> ElfModule::optimized() const {

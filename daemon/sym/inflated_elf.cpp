@@ -94,9 +94,10 @@ Result<std::unique_ptr<InflatedElf>> InflatedElf::make(Elf* original, int descri
   std::uint64_t end = whole;
   for (const auto& header : headers)
     if (const auto packed = packed_section(file, header)) {
-      if (packed->inflated > max_inflated || packed->inflated / max_ratio > packed->size || end > max_inflated)
+      const bool possible = packed->inflated <= max_inflated && packed->inflated / max_ratio <= packed->size;
+      if (possible) end += up(packed->inflated, 16);
+      if (!possible || end > whole + max_inflated)  // all of them together, too
         return fail(Errc::bad_debug_info, path + ": a compressed section claims a size that it cannot have");
-      end += up(packed->inflated, 16);
     }
   std::unique_ptr<InflatedElf> made(new InflatedElf);
   made->size_ = up(end + headers.size() * sizeof(Elf64_Shdr), page);
@@ -108,6 +109,8 @@ Result<std::unique_ptr<InflatedElf>> InflatedElf::make(Elf* original, int descri
   else if (::mmap(made->base_, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, descriptor, 0) ==
            MAP_FAILED)
     return fail(Errc::os, fmt::format("{}: cannot map it: {}", path, std::strerror(errno)), errno);
+  else
+    made->pages_ = util::LostPages(made->base_, whole);
   end = whole;
   for (auto& header : headers) {
     const auto packed = packed_section(file, header);
@@ -135,6 +138,7 @@ Result<std::unique_ptr<InflatedElf>> InflatedElf::make(Elf* original, int descri
 
 InflatedElf::~InflatedElf() {
   if (elf_) elf_end(elf_);
+  pages_ = {};
   if (base_) ::munmap(base_, size_);
 }
 

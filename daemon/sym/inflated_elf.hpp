@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 
+#include "daemon/util/lost_pages.hpp"
 #include "proto/words/result.hpp"
 
 namespace trapline::sym {
@@ -31,6 +32,7 @@ class InflatedElf {
   InflatedElf() = default;
   std::byte* base_ = nullptr;
   std::size_t size_ = 0;
+  util::LostPages pages_;  // of the file
   Elf* elf_ = nullptr;
 };
 

@@ -300,8 +300,19 @@ std::span<const std::byte> SplitUnits::addresses_of(const Skeleton& skeleton) co
   return all_addresses_.subspan(begin, end - begin);
 }
 
+// Of a package each image maps the whole file: reading it once for each unit would be a gigabyte a unit.
+UnitImage::Storage SplitUnits::storage() const {
+  return by_dwarf_.size() < most_mapped || package_.file ? UnitImage::Storage::mapped : UnitImage::Storage::read;
+}
+
 const SplitTree* SplitUnits::take(const SplitFile& file, const UnitImage::Parts& parts, const Skeleton& skeleton) {
-  auto image = UnitImage::make(file, parts, addresses_of(skeleton));
+  if (by_dwarf_.size() >= most_images) {
+    if (first_problem_.empty())
+      first_problem_ =
+          fmt::format("{}: {} of its units are open, which is as many as can be mapped", file.path(), by_dwarf_.size());
+    return nullptr;
+  }
+  auto image = UnitImage::make(file, parts, addresses_of(skeleton), storage());
   if (!image) {
     if (first_problem_.empty()) first_problem_ = image.error().message;
     return nullptr;
@@ -348,7 +359,7 @@ const SplitTree* SplitUnits::open_type(std::uint32_t row) {
   Package* all = package();
   const auto parts = all ? parts_of(*all->file, all->types.row(row)) : UnitImage::Parts{};
   auto image = parts.empty() ? Result<std::unique_ptr<UnitImage>>(fail(Errc::not_found, ""))
-                             : UnitImage::make(*all->file, parts, {});
+                             : UnitImage::make(*all->file, parts, {}, storage());
   auto tree = std::make_unique<SplitTree>();
   Dwarf_Half version = 0;
   if (!image || !first_die(**image, tree->root) ||

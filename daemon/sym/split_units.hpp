@@ -79,6 +79,8 @@ class SplitUnits {
  private:
   static constexpr std::uint32_t first_file = 2;            // 0 and 1: the program and its dwz file
   static constexpr std::uint32_t first_type = 0x8000'0000;  // type units of the .dwp, by row
+  static constexpr std::size_t most_mapped = 4096;          // images of .dwo files, of a few maps each
+  static constexpr std::size_t most_images = 14000;         // as many as vm.max_map_count has room for
   struct Package {
     std::unique_ptr<SplitFile> file;
     DwpIndex units, types;
@@ -87,6 +89,7 @@ class SplitUnits {
   const SplitTree* open(const Skeleton& skeleton);
   const SplitTree* open_type(std::uint32_t row);
   const SplitTree* take(const SplitFile& file, const UnitImage::Parts& parts, const Skeleton& skeleton);
+  UnitImage::Storage storage() const;
   const SplitTree* keep(std::unique_ptr<SplitTree> tree);
   Package* package();
   std::vector<std::string> candidates(const Skeleton& skeleton) const;

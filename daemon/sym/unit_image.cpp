@@ -102,17 +102,37 @@ std::vector<std::byte> SplitFile::read(const std::string& name) const {
 }
 
 Result<std::unique_ptr<UnitImage>> UnitImage::make(const SplitFile& file, const Parts& parts,
-                                                   std::span<const std::byte> addresses) {
+                                                   std::span<const std::byte> addresses, Storage storage) {
   elf_version(EV_CURRENT);
   std::unique_ptr<UnitImage> image(new UnitImage);
-  TL_TRY_VOID(image->map(file, parts, addresses));
+  TL_TRY_VOID(image->map(file, parts, addresses, storage));
   image->elf_ = elf_memory(reinterpret_cast<char*>(image->base_), image->size_);
   image->dwarf_ = image->elf_ ? dwarf_begin_elf(image->elf_, DWARF_C_READ, nullptr) : nullptr;
   if (!image->dwarf_) return fail(Errc::bad_debug_info, fmt::format("{}: {}", file.path(), dwarf_errmsg(-1)));
   return image;
 }
 
-Result<void> UnitImage::map(const SplitFile& file, const Parts& parts, std::span<const std::byte> addresses) {
+bool UnitImage::put_file(const SplitFile& file, std::uint64_t at, std::uint64_t from, std::uint64_t size,
+                         Storage storage) {
+  if (storage == Storage::mapped) {
+    if (::mmap(base_ + at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, file.descriptor(),
+               static_cast<off_t>(from)) == MAP_FAILED)
+      return false;
+    pages_.emplace_back(base_ + at, size);
+    return true;
+  }
+  for (std::uint64_t done = 0; done < size;) {
+    const ssize_t got = ::pread(file.descriptor(), base_ + at + done, size - done, static_cast<off_t>(from + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return false;
+    if (got == 0) break;  // the last page's rest is zeros, as in a map
+    done += static_cast<std::uint64_t>(got);
+  }
+  return true;
+}
+
+Result<void> UnitImage::map(const SplitFile& file, const Parts& parts, std::span<const std::byte> addresses,
+                            Storage storage) {
   const auto trouble = [&](const char* what) {
     return fail(Errc::os, fmt::format("{}: {}: {}", file.path(), what, std::strerror(errno)), errno);
   };
@@ -149,18 +169,14 @@ Result<void> UnitImage::map(const SplitFile& file, const Parts& parts, std::span
   void* at = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at == MAP_FAILED) return trouble("no room to map it");
   base_ = static_cast<std::byte*>(at);
-  if (::mmap(base_, whole, PROT_READ, MAP_PRIVATE | MAP_FIXED, file.descriptor(), 0) == MAP_FAILED ||
-      ::mprotect(base_, page, PROT_READ | PROT_WRITE) != 0)
-    return trouble("cannot map it");
+  if (!put_file(file, 0, 0, whole, storage)) return trouble("cannot read it");
   if (locations_size != 0) {
-    if (::mmap(base_ + whole, locations_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file.descriptor(),
-               static_cast<off_t>(first_page(locations))) == MAP_FAILED)
-      return trouble("cannot map its .debug_loc");
+    if (!put_file(file, whole, first_page(locations), locations_size, storage))
+      return trouble("cannot read its .debug_loc");
     locations_ = base_ + whole + (locations.offset - first_page(locations));
   }
-  if (window_size != 0 && ::mmap(base_ + info_at, window_size, PROT_READ, MAP_PRIVATE | MAP_FIXED, file.descriptor(),
-                                 static_cast<off_t>(window)) == MAP_FAILED)
-    return trouble("cannot map its .debug_info");
+  if (window_size != 0 && !put_file(file, info_at, window, window_size, storage))
+    return trouble("cannot read its .debug_info");
 
   std::uint64_t end = info_at + window_size;
   for (const auto& [name, list] : parts) {
@@ -244,6 +260,7 @@ std::span<const std::byte> UnitImage::section(const std::string& name) const {
 UnitImage::~UnitImage() {
   if (dwarf_) dwarf_end(dwarf_);
   if (elf_) elf_end(elf_);
+  pages_.clear();
   if (base_) ::munmap(base_, size_);
 }
 

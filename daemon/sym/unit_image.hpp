@@ -9,6 +9,9 @@
 //
 // libdw holds the end of an expression against the end of the unit, so the unit must lie behind its location lists in
 // memory: its pages are mapped a second time, behind the file (and behind a second mapping of .debug_loc).
+//
+// A program may have tens of thousands of .dwo files, and a process 65,530 maps (vm.max_map_count), which malloc needs
+// too: past some thousand images the bytes are read instead.
 #include <elfutils/libdw.h>
 
 #include <cstddef>
@@ -21,6 +24,7 @@
 #include <vector>
 
 #include "daemon/util/fd.hpp"
+#include "daemon/util/lost_pages.hpp"
 #include "proto/words/result.hpp"
 
 namespace trapline::sym {
@@ -53,9 +57,10 @@ class SplitFile {
 class UnitImage {
  public:
   using Parts = std::map<std::string, std::vector<FilePart>>;  // sections to be, by name
+  enum class Storage : std::uint8_t { mapped, read };
   // `addresses`: what .debug_addr shall hold. Errors: os, bad_debug_info (libdw refuses it).
   static Result<std::unique_ptr<UnitImage>> make(const SplitFile& file, const Parts& parts,
-                                                 std::span<const std::byte> addresses);
+                                                 std::span<const std::byte> addresses, Storage storage);
   ~UnitImage();
   UnitImage(const UnitImage&) = delete;
   UnitImage& operator=(const UnitImage&) = delete;
@@ -68,7 +73,9 @@ class UnitImage {
 
  private:
   UnitImage() = default;
-  Result<void> map(const SplitFile& file, const Parts& parts, std::span<const std::byte> addresses);
+  Result<void> map(const SplitFile& file, const Parts& parts, std::span<const std::byte> addresses, Storage storage);
+  // The file's bytes from `from` on, at `at` in the image.
+  bool put_file(const SplitFile& file, std::uint64_t at, std::uint64_t from, std::uint64_t size, Storage storage);
 
   struct Placed {
     std::uint64_t offset = 0;
@@ -76,6 +83,7 @@ class UnitImage {
   };
   std::byte* base_ = nullptr;
   std::size_t size_ = 0;
+  std::vector<util::LostPages> pages_;
   std::map<std::string, Placed> sections_;
   std::byte* locations_ = nullptr;  // the second mapping of .debug_loc
   Elf* elf_ = nullptr;

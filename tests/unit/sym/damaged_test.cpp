@@ -3,6 +3,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <functional>
 #include <random>
 
 #include "tests/unit/sym/support.hpp"
@@ -25,10 +27,7 @@ void write_all(const std::string& path, const Bytes& bytes) {
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
-void ask_everything(const std::string& path) {
-  const auto opened = sym::Module::open(path, ModuleId{1}, {});
-  if (!opened) return;
-  const auto& module = **opened;
+void ask_everything(const sym::Module& module) {
   static_cast<void>(module.build_id());
   static_cast<void>(module.optimized());
   static_cast<void>(module.source_files());
@@ -53,13 +52,17 @@ void ask_everything(const std::string& path) {
   }
 }
 
+void open_and_ask(const std::string& path) {
+  if (const auto opened = sym::Module::open(path, ModuleId{1}, {})) ask_everything(**opened);
+}
+
 // "" where the child ended by itself; else how it did not.
-std::string fate_of(const std::string& path) {
+std::string fate_of(const std::string& path, const std::function<void(const std::string&)>& ask = open_and_ask) {
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
     ::alarm(20);
-    ask_everything(path);
+    ask(path);
     ::_exit(0);
   }
   int status = 0;
@@ -101,6 +104,27 @@ TEST_CASE("truncated files do no harm") {
       CHECK(fate_of(folder / "cut") == "");
     }
   }
+}
+
+// What was mapped behind the new end is gone: the kernel answers with SIGBUS.
+TEST_CASE("files that are truncated while they are open do no harm, and it is told") {
+  TemporaryFolder folder;
+  for (const auto* name : {"code_shapes", "code_shapes.O2-dwarf4", "find_shapes.gcc.5.zstd"})
+    for (const std::uintmax_t size : {0, 4096, 12288})
+      for (const bool known_before : {true, false}) {
+        CAPTURE(std::string(name));
+        CAPTURE(size);
+        write_all(folder / "cut", read_all(fixture(name)));
+        CHECK(fate_of(folder / "cut", [&](const std::string& path) {
+                const auto opened = sym::Module::open(path, ModuleId{1}, {});
+                if (!opened) ::_exit(2);
+                if (known_before) ask_everything(**opened);
+                std::filesystem::resize_file(path, size);
+                ask_everything(**opened);
+                if ((*opened)->debug_problem().find("was truncated") == std::string::npos) ::_exit(3);
+                if ((*opened)->index_source()) ::_exit(4);  // of what is there now
+              }) == "");
+      }
 }
 
 TEST_CASE("flipped bytes in debug sections do no harm") {

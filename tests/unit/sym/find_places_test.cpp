@@ -1,5 +1,8 @@
 // Where debug information is looked for besides the file itself and /usr/lib/debug: what debuginfod's client fetched
 // before, symbols in .gnu_debugdata, the target's own root; and what the user leaves out.
+#include <algorithm>
+
+#include "daemon/sym/unit_image.hpp"
 #include "tests/unit/sym/support.hpp"
 
 using namespace trapline;
@@ -94,4 +97,26 @@ TEST_CASE("modules that the user leaves out have symbols, and no debug informati
     CHECK(module->functions_named("shapes::stops").size() == 1);
   }
   CHECK(open(program("gcc.5"), {.debug_dirs = {}, .exclude = {"find", "*.so"}})->has_debug_info());
+}
+
+TEST_CASE("a unit's image holds the same bytes mapped and read") {
+  for (const auto* kind : {"gcc.4.split", "clang.5.split", "gcc.5.split.gz"}) {
+    CAPTURE(std::string(kind));
+    const auto file = sym::SplitFile::open(program(kind) + ".d/unit1.dwo");
+    REQUIRE(file);
+    sym::UnitImage::Parts parts;
+    for (const auto* name : {".debug_info", ".debug_abbrev", ".debug_loc", ".debug_loclists", ".debug_str"})
+      if (const auto found = (*file)->parts(name); !found.empty()) parts[name].assign(found.begin(), found.end());
+    const std::vector<std::byte> addresses(24, std::byte{7});
+    const auto mapped = sym::UnitImage::make(**file, parts, addresses, sym::UnitImage::Storage::mapped);
+    const auto read = sym::UnitImage::make(**file, parts, addresses, sym::UnitImage::Storage::read);
+    REQUIRE(mapped);
+    REQUIRE(read);
+    parts[".debug_addr"];
+    for (const auto& [name, part] : parts) {
+      const auto a = (*mapped)->section(name), b = (*read)->section(name);
+      CHECK(a.size() > 0);
+      CHECK(std::ranges::equal(a, b));
+    }
+  }
 }

@@ -40,6 +40,9 @@ void compare(const std::string& path) {
   CHECK(names.size() > 5);
   for (const char* more : {"twice", "shapes::twice", "run", "Base", "operator+", "main", "no_such_function"})
     names.insert(more);
+  CHECK(plain->index_source());
+  indexed->functions_named("no_such_function");
+  CHECK_FALSE(indexed->wants_index());  // it has one: else both would read the same
   std::size_t inlined = 0;
   for (const auto& name : names) {
     CAPTURE(name);
