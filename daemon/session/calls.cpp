@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <asio/post.hpp>
 #include <utility>
 
@@ -51,8 +52,11 @@ Result<arch::CallReturn> Session::call(Tid thread, const arch::CallFrame& frame,
   for (const char* name : {"_ZSt9terminatev", "_ZN9__gnu_cxx27__verbose_terminate_handlerEv"})
     if (const auto at = modules_->symbol_address(name)) order.terminate.push_back(*at);
   if (const auto at = modules_->symbol_address("__cxa_throw")) order.throwing.push_back(*at);
+  pin_modules();
+  const auto unloaded_before = unloaded();
   TL_TRY(auto report, inferior_->call(order));
   called_ = true;
+  lost_module_ = lost_module_ || unloaded() != unloaded_before;
   others_ran_ = others_ran_ || report.others_ran;
   std::vector<std::string> notes;
   if (report.passed > 0)
@@ -124,8 +128,9 @@ Error Session::call_error(const run::CallReport& report, Tid thread, const std::
   return failed(Errc::internal, "a call that returned is no error");
 }
 
-// As after any other exec: nobody asked for a stop.
+// As after any other exec: nobody asked for a stop. Before start() it waits for that, as the program before it did.
 void Session::run_on_after_exec() {
+  if (state_ == proto::RunState::held) return hold_at(stop_->reason, Tid{process_->pid.value});
   went_on(std::nullopt);
   if (const auto resumed = inferior_->resume_all(); !resumed)
     log::warn("session", "resume after exec: {}", resumed.error().message);
@@ -135,23 +140,40 @@ void Session::run_on_after_exec() {
 void Session::show_another_thread() {
   for (const auto tid : inferior_->threads()) {
     if (!inferior_->is_stopped(tid)) continue;
+    if (state_ == proto::RunState::held) {
+      views_->drop();
+      return hold_at(stop_->reason, tid);
+    }
     state_ = proto::RunState::running;
     stopped({.cause = run::StopCause::interrupted, .thread = tid, .pc = {}, .owners = {}});
     return;
   }
 }
 
+void Session::pin_modules() {
+  for (const auto* module : modules_->all())
+    if (std::ranges::find(pinned_, module->symbols) == pinned_.end()) pinned_.push_back(module->symbols);
+}
+
+std::size_t Session::unloaded() const {
+  const auto all = modules_->all();
+  return static_cast<std::size_t>(std::ranges::count_if(pinned_, [&](const auto& pinned) {
+    return std::ranges::none_of(all, [&](const auto* module) { return module->symbols == pinned; });
+  }));
+}
+
 // Memory is not what it was; where other threads ran, neither are they. A client that evaluates its watches again when
 // it hears so is told of calls from the console only: it would never come to an end.
 void Session::settle_calls(proto::EvaluateContext context) {
   if (!std::exchange(called_, false)) return;
-  const bool others = std::exchange(others_ran_, false);
-  if (state_ != proto::RunState::stopped) return;
-  if (others)
+  const bool others = std::exchange(others_ran_, false), lost = std::exchange(lost_module_, false);
+  if (state_ != proto::RunState::stopped && state_ != proto::RunState::held) return;
+  if (lost) returned_.reset();
+  if (others || lost)
     views_->drop();
   else
     views_->forget_stacks();
-  if (context == proto::EvaluateContext::repl) emit(proto::InvalidatedEvent{.threads = others});
+  if (context == proto::EvaluateContext::repl || lost) emit(proto::InvalidatedEvent{.threads = others});
 }
 
 }  // namespace trapline::session

@@ -331,6 +331,7 @@ Result<void> Session::start() {
 void Session::went_on(std::optional<Tid> only) {
   views_->drop();
   returned_.reset();
+  pinned_.clear();
   stop_.reset();
   stop_on_start_ = false;
   const bool was_held = state_ == proto::RunState::held;
@@ -420,6 +421,7 @@ void Session::end_debuggee() {
   index_tried_.clear();
   views_.reset();
   inferior_.reset();
+  pinned_.clear();
   modules_.reset();
   loader_site_.reset();
   main_site_.reset();

@@ -146,6 +146,8 @@ class Session final : public proto::Control, private run::Observer {
   std::string code_place(LoadAddr pc) const;
   void run_on_after_exec();
   void show_another_thread();
+  void pin_modules();
+  std::size_t unloaded() const;  // of the pinned ones
   void settle_calls(proto::EvaluateContext context);
   void remember_return(const proto::StepSpec& step);
   void take_return(proto::Stop& stop);
@@ -209,8 +211,9 @@ class Session final : public proto::Control, private run::Observer {
   std::optional<proto::LaunchSpec> launched_;
   bool stop_on_start_ = false;  // start() reports the stop instead of running on
   bool no_debug_ = false;
-  bool called_ = false;      // by the evaluation that is under way
-  bool others_ran_ = false;  // for its calls
+  bool called_ = false;       // by the evaluation that is under way
+  bool others_ran_ = false;   // for its calls
+  bool lost_module_ = false;  // by them
   // The frame that a step may leave; then what its function returned, for the stop that it leads to.
   struct Leaving {
     Tid thread;
@@ -226,6 +229,8 @@ class Session final : public proto::Control, private run::Observer {
   };
   std::optional<Leaving> leaving_;
   std::optional<Returned> returned_;
+  // Modules as they were before the first call of this stop: values may be of types of one that a call unloaded.
+  std::vector<std::shared_ptr<const sym::Module>> pinned_;
   proto::EvaluationOptions evaluation_;
   int graceful_signal_ = 0;  // ours, sent by terminate(): it is no news that the program gets it
   std::function<void()> after_exit_;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "tests/support/child.hpp"
 #include "tests/support/live.hpp"
 
 namespace trapline::test {
@@ -225,6 +226,51 @@ TEST_CASE("a call that ends the program is its end") {
   REQUIRE_FALSE(value.has_value());
   CHECK(value.error().message.find("ended the program") != std::string::npos);
   CHECK(live->wait_exit().code == 9);
+}
+
+TEST_CASE("a call that unloads a library takes along what was known of its values") {
+  const auto live = Live::start("calls_host", {fixture("calls_plugin.so")});
+  live->break_at("calls_plugin.cpp", "in-make");
+  live->go_to_stop();
+  CHECK(live->step(proto::StepKind::out).returned == "{first=5, second=10}");
+  const auto pair = ask(*live, "plugin_pair");
+  REQUIRE_MESSAGE(pair, (pair ? "" : pair.error().message));
+  CHECK(pair->value == "{first=11, second=22}");
+  REQUIRE(live->control().children(pair->ref, 0, 0, {}));
+  const auto locals = [&] {
+    const auto scopes = live->control().scopes(live->frames(1).at(0).id);
+    REQUIRE(scopes);
+    const auto found = std::ranges::find(*scopes, proto::ScopeKind::locals, &proto::ScopeInfo::kind);
+    REQUIRE(found != scopes->end());
+    const auto values = live->control().children(found->ref, 0, 0, {});
+    REQUIRE(values);
+    return *values;
+  };
+  CHECK(locals().at(0).name == "Return value");
+  CHECK(ask(*live, "let_go(3)", proto::EvaluateContext::watch)->value == "3");
+  const auto gone = live->control().children(pair->ref, 0, 0, {});
+  REQUIRE_FALSE(gone);
+  CHECK(gone.error().code == Errc::stale_reference);
+  CHECK(locals().at(0).name == "make");
+  CHECK(live->run_until([&] { return events_invalidated(*live) == 1; }));
+  CHECK_FALSE(ask(*live, "plugin_pair"));
+  CHECK(live->go_to_exit().code == 15);
+}
+
+TEST_CASE("after an attach and before start(), a call makes what was known of the stop be asked for anew") {
+  Child child({fixture("run_calls"), "sleeps"});
+  REQUIRE(child.wait_for("ready"));
+  const auto live = Live::attach(child.pid(), true);
+  REQUIRE(live->control().state() == proto::RunState::held);
+  const auto counted = live->control().evaluate(
+      {.expression = "count()", .frame = std::nullopt, .context = proto::EvaluateContext::repl, .format = {}});
+  REQUIRE_MESSAGE(counted, (counted ? "" : counted.error().message));
+  CHECK(counted->value == "1");
+  CHECK(live->run_until([&] { return events_invalidated(*live) == 1; }));
+  CHECK(live->control().state() == proto::RunState::held);
+  REQUIRE(live->control().detach());
+  CHECK(child.wait() == W_EXITCODE(7, 0));
+  CHECK(child.output() == "ready\nslept 0\n");
 }
 
 TEST_CASE("a step out of a function shows what it returned") {
