@@ -5,7 +5,8 @@
 // frame, so that an exception which nobody in the called function catches ends there (std::terminate, where the call is
 // given up) and never in the program's own frames. Source: Itanium C++ ABI, "Level I: Base ABI", 1.3. Mostly that is a
 // `ret` in the program's .fini, with a trap of ours on it: if we die before the function returns, that `ret` leads to
-// rt_sigreturn, and the thread goes on where it was. Where there is no such, or with arguments on the stack, it is an
+// rt_sigreturn, and the thread goes on where it was. With arguments on the stack a `leave; ret` of the C library comes
+// before it (call_stack.hpp). Where there is no such (a static program's library is not told from the rest), it is an
 // address on the stack itself: nothing there can be executed (a stack that is executable has an int3 there), and the
 // thread is lost with us.
 //

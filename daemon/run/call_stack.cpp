@@ -37,16 +37,24 @@ Result<CallPlaces> call_places(const arch::CallFrame& frame, const arch::General
     if (map->range.contains(objects.at) && objects.at < top) low = std::min(low, objects.at.value);
   CallPlaces places;
   places.objects = LoadAddr{down(low - frame.objects.size(), arch::object_alignment)};
-  if (quiet && frame.stack.empty()) {
+  const auto below = [&](LoadAddr top_of_arguments) {
+    return LoadAddr{
+        down(top_of_arguments.value - frame.stack.size(), std::max<std::uint64_t>(frame.stack_alignment, 16))};
+  };
+  if (quiet && (frame.stack.empty() || quiet->leave)) {
     auto way = way_back_below(places.objects, registers, quiet->mask, {quiet->xstate.begin(), quiet->xstate.end()},
                               quiet->way);
-    places.trap = quiet->instruction;
-    places.arguments = way.at;
+    places.trap = places.return_address = quiet->instruction;
+    places.after = places.arguments = way.at;
     places.way_back = std::move(way.bytes);
+    if (!frame.stack.empty()) {
+      places.return_address = *quiet->leave;
+      places.frame_words = places.after - ByteCount{16};
+      places.arguments = below(*places.frame_words);
+    }
   } else {
-    places.trap = places.objects - ByteCount{trap_size};
-    places.arguments =
-        LoadAddr{down(places.trap.value - frame.stack.size(), std::max<std::uint64_t>(frame.stack_alignment, 16))};
+    places.trap = places.return_address = places.objects - ByteCount{trap_size};
+    places.after = places.arguments = below(places.trap);
   }
   places.entry_stack = places.arguments - ByteCount{8};
   const auto room = places.entry_stack.value - std::min(places.entry_stack.value, map->range.begin.value);
@@ -60,11 +68,15 @@ Result<CallPlaces> call_places(const arch::CallFrame& frame, const arch::General
 
 CallBytes call_bytes(const arch::CallFrame& frame, const CallPlaces& places) {
   CallBytes bytes{.below = std::vector<std::byte>(8), .objects = frame.objects, .integers = frame.integers};
-  std::memcpy(bytes.below.data(), &places.trap.value, 8);
+  std::memcpy(bytes.below.data(), &places.return_address.value, 8);
+  bytes.below.insert(bytes.below.end(), frame.stack.begin(), frame.stack.end());
   if (!places.way_back.empty()) {
+    if (places.frame_words) {
+      bytes.below.resize((*places.frame_words - places.entry_stack).value + 16);
+      std::memcpy(bytes.below.data() + bytes.below.size() - 8, &places.trap.value, 8);
+    }
     bytes.below.insert(bytes.below.end(), places.way_back.begin(), places.way_back.end());
   } else {
-    bytes.below.insert(bytes.below.end(), frame.stack.begin(), frame.stack.end());
     bytes.below.resize((places.trap - places.entry_stack).value + trap_size, std::byte{0xCC});
   }
   for (const auto& pointer : frame.pointers) {
@@ -92,7 +104,8 @@ arch::GeneralRegisters call_registers(const arch::CallFrame& frame, const CallPl
   regs.rdi = bytes.integers[0], regs.rsi = bytes.integers[1], regs.rdx = bytes.integers[2];
   regs.rcx = bytes.integers[3], regs.r8 = bytes.integers[4], regs.r9 = bytes.integers[5];
   regs.rax = frame.vectors_used;
-  regs.rbp = 0;                       // psABI 3.4.1: no frame behind this one, for who walks along frame pointers
+  // psABI 3.4.1: no frame behind this one, for who walks along frame pointers.
+  regs.rbp = places.frame_words.value_or(LoadAddr{}).value;
   regs.orig_rax = ~std::uint64_t{0};  // no restart logic of the call that the thread may stand in
   regs.eflags &= ~(carry | direction_flag | trap_flag | resume_flag | alignment_check);
   return regs;

@@ -17,8 +17,14 @@ namespace trapline::run {
 
 // Where a call returns to that survives us: a `ret` of the program which no unwinder knows (in .fini), and then, if
 // nobody stopped the thread there, rt_sigreturn, which makes it what it was (safe_call.hpp).
+//
+// Where arguments lie on the stack, they are between the function's return and that `ret`. The function then returns to
+// a `leave; ret` of the C library: the frame pointer, which every function gives back, is the address of two words
+// above the arguments, {0, the quiet `ret`}. Whoever follows frame pointers or unwind tables comes from there to that
+// `ret` too, and to an end.
 struct QuietReturn {
   LoadAddr instruction;
+  std::optional<LoadAddr> leave;  // nullopt: no arguments on the stack
   WayBack way;
   std::uint64_t mask = 0;
   std::span<const std::byte> xstate;
@@ -28,11 +34,14 @@ struct QuietReturn {
 // way back of a quiet return or a trap and the arguments on the stack, and the return address.
 struct CallPlaces {
   LoadAddr objects;
-  LoadAddr trap;  // the return address: of a quiet return its instruction, else 16 bytes that no unwinder knows
-  std::vector<std::byte> way_back;  // at `arguments`; empty: a trap
-  LoadAddr arguments;               // the stack pointer after the return
-  LoadAddr entry_stack;             // the stack pointer at the function's first instruction
-  LoadRange saved;                  // what is put back afterwards
+  LoadAddr trap;   // where the call ends: of a quiet return its instruction, else 16 bytes that no unwinder knows
+  LoadAddr after;  // the stack pointer there
+  LoadAddr return_address;              // the function's: the trap, or a `leave; ret` that leads to it
+  std::optional<LoadAddr> frame_words;  // that `leave` takes
+  std::vector<std::byte> way_back;      // at `after`; empty: a trap
+  LoadAddr arguments;                   // those on the stack
+  LoadAddr entry_stack;                 // the stack pointer at the function's first instruction
+  LoadRange saved;                      // what is put back afterwards
 };
 // Errors: bad_address (no stack there), too_large (too little of it left).
 Result<CallPlaces> call_places(const arch::CallFrame& frame, const arch::GeneralRegisters& registers,

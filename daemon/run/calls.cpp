@@ -13,7 +13,6 @@
 #include "daemon/run/call_stack.hpp"
 #include "daemon/run/machine.hpp"
 #include "daemon/run/patience.hpp"
-#include "daemon/stack/code_map.hpp"
 #include "daemon/util/log.hpp"
 
 namespace trapline::run {
@@ -138,26 +137,6 @@ void Inferior::Impl::signal_in_call(Thread& thread, const siginfo_t& info) {
 
 // ---- the way there -------------------------------------------------------------------------------------------------
 
-// The `ret` that ends the program's .fini, if the C library has what is wanted behind it.
-std::optional<LoadAddr> Inferior::Impl::quiet_return(std::span<const os::Mapping> maps) {
-  if (!std::exchange(way_back_looked_for_, true)) way_back_ = find_way_back(maps, memory_);
-  if (!way_back_) return std::nullopt;
-  if (quiet_return_) return *quiet_return_;
-  quiet_return_.emplace();
-  const auto modules = modules_.all();
-  if (modules.empty()) return std::nullopt;
-  const auto fini = modules.front()->symbols->section(".fini");
-  if (!fini || fini->end - fini->begin < 2) return std::nullopt;
-  const LoadAddr at{fini->end - 1 + modules.front()->bias};
-  constexpr std::byte ret{0xC3};
-  std::byte there{};
-  stack::CodeMap code(memory_, modules_);
-  if (!memory_.read(at, std::span(&there, 1)) || there != ret ||
-      code.at(at, stack::PcKind::return_address).source == stack::RowSource::cfi)
-    return std::nullopt;
-  return *quiet_return_ = at;
-}
-
 Result<void> Inferior::Impl::before_call(Thread& thread, const CallOrder& order, BeforeCall& before) {
   if (thread.kind == StopKind::event || thread.in_vfork)
     return fail_hint(Errc::wrong_state,
@@ -185,8 +164,10 @@ Result<void> Inferior::Impl::before_call(Thread& thread, const CallOrder& order,
   }
   TL_TRY(const auto maps, os::mappings(Pid{thread.tid.value}));
   std::optional<QuietReturn> quiet;
-  if (const auto at = quiet_return(maps))
-    quiet = {.instruction = *at, .way = *way_back_, .mask = before.mask, .xstate = before.xstate};
+  if (const auto at = quiet_return(maps)) {
+    quiet = {.instruction = *at, .leave = {}, .way = *way_back_, .mask = before.mask, .xstate = before.xstate};
+    if (!order.frame.stack.empty()) quiet->leave = leave_and_return(maps);
+  }
   TL_TRY(before.places, call_places(order.frame, before.registers, maps, memory_.kept(), quiet));
   before.stack.resize(before.places.saved.size().value);
   return memory_.read_raw(before.places.saved.begin, before.stack);
@@ -261,7 +242,7 @@ bool Inferior::Impl::walk_to_trap(Thread& thread, const BeforeCall& before) {
   const auto tid = thread.tid;
   auto regs = before.registers;
   regs.rip = before.places.trap.value;
-  regs.rsp = before.places.arguments.value;
+  regs.rsp = before.places.after.value;
   regs.orig_rax = ~std::uint64_t{0};
   if (!os::set_signal_mask(tracer_, tid, ~(bit(SIGSEGV) | bit(SIGTRAP))) ||
       !os::set_general_registers(tracer_, tid, regs) || !os::resume(tracer_, tid, 0))
@@ -320,7 +301,7 @@ Result<void> Inferior::Impl::after_call(Thread& thread, const BeforeCall& before
   const auto tid = thread.tid;
   if (const auto* regs = load(thread); regs != nullptr) {
     report.pc = pc_of(shown(*regs));
-    report.jumped_out = regs->rsp > before.places.arguments.value;
+    report.jumped_out = regs->rsp > before.places.after.value;
     report.answer.registers.general = *regs;
   }
   if (report.end == CallEnd::returned) {
@@ -377,7 +358,7 @@ Result<CallReport> Inferior::Impl::call(const CallOrder& order) {
   for (const auto at : order.throwing) static_cast<void>(add_site(at, throw_owner));
   calling_ = Calling{.tid = tid,
                      .trap = before.places.trap,
-                     .stack_after = before.places.arguments,
+                     .stack_after = before.places.after,
                      .objects = order.frame.objects.size(),
                      .report = {},
                      .signals_kept = {},

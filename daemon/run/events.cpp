@@ -115,6 +115,7 @@ void Inferior::Impl::on_exec(Thread& thread) {
   shield_tried_ = false;
   way_back_.reset();
   quiet_return_.reset();
+  leave_.reset();
   way_back_looked_for_ = false;
   slots_refused_ = false;
   syscall_instruction_.reset();

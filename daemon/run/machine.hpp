@@ -170,6 +170,7 @@ struct Inferior::Impl final : StepHost {
   Result<void> before_call(Thread& thread, const CallOrder& order, BeforeCall& before);
   Result<void> enter_call(Thread& thread, const CallOrder& order, const BeforeCall& before);
   std::optional<LoadAddr> quiet_return(std::span<const os::Mapping> maps);
+  std::optional<LoadAddr> leave_and_return(std::span<const os::Mapping> maps);
   void run_call(const CallOrder& order);
   CallReport leave_call(const BeforeCall& before, bool entered);
   Result<void> after_call(Thread& thread, const BeforeCall& before, CallReport& report);
@@ -215,7 +216,7 @@ struct Inferior::Impl final : StepHost {
   std::optional<LoadAddr> syscall_instruction_;
   std::optional<WayBack> way_back_;
   bool way_back_looked_for_ = false;
-  std::optional<std::optional<LoadAddr>> quiet_return_;  // looked for; found
+  std::optional<std::optional<LoadAddr>> quiet_return_, leave_;  // looked for; found
   bool slots_refused_ = false;
   Pins pins_;
   Stepper stepper_;

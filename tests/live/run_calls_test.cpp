@@ -175,6 +175,9 @@ TEST_CASE("what ends a call early is told, and the thread stands as before") {
     REQUIRE(type);
     CHECK(type->first == (std::string(throws) == "promises" ? "typeinfo for int" : "typeinfo for std::runtime_error"));
   }
+  // With arguments on the stack an unwinder finds one frame more, and then the end just so.
+  CHECK(c.call(c.order("throws_eighth", {0, 0, 0, 0, 0, 0, 0, 1})).end == run::CallEnd::terminated);
+  CHECK(c.returns("throws_eighth", {0, 0, 0, 0, 0, 0, 0, 2}) == 2);
   auto slow = c.order("forever");
   slow.timeout = std::chrono::milliseconds(60);
   CHECK(c.call(slow).end == run::CallEnd::timeout);
@@ -307,39 +310,47 @@ TEST_CASE("a system call that was interrupted goes on after a call as if nothing
 }
 
 TEST_CASE("a session that is killed during a call: the function returns, and the thread goes on where it was") {
-  Folder folder;
-  Plain plain(folder, "run_calls", {"reads"});
-  REQUIRE(plain.says("ready"));
-  Ride ride;  // its folder is ours to clear away, the rest is the child's
-  const pid_t session = ::fork();
-  if (session == 0) {
-    auto made = run::Inferior::attach(tracer(), plain.pid(), ride.modules, ride.folder.path(), ride);
-    if (!made || !ride.modules.load_process(plain.pid(), (*made)->memory())) ::_exit(1);
-    run::CallOrder order;
-    order.thread = Tid{plain.pid().value};
-    order.frame.function = ride.modules.symbol_address("tells").value_or(LoadAddr{});
-    order.timeout = std::chrono::seconds(20);
-    static_cast<void>((*made)->call(order));
-    ::_exit(1);  // not reached: it is killed before
+  for (const bool on_stack : {false, true}) {
+    CAPTURE(on_stack);
+    Folder folder;
+    Plain plain(folder, "run_calls", {"reads"});
+    REQUIRE(plain.says("ready"));
+    Ride ride;  // its folder is ours to clear away, the rest is the child's
+    const pid_t session = ::fork();
+    if (session == 0) {
+      auto made = run::Inferior::attach(tracer(), plain.pid(), ride.modules, ride.folder.path(), ride);
+      if (!made || !ride.modules.load_process(plain.pid(), (*made)->memory())) ::_exit(1);
+      run::CallOrder order;
+      order.thread = Tid{plain.pid().value};
+      order.frame.function = ride.modules.symbol_address(on_stack ? "tells_ninth" : "tells").value_or(LoadAddr{});
+      if (on_stack)
+        for (const std::uint64_t word : {3, 4}) {
+          const auto bytes = std::as_bytes(std::span(&word, 1));
+          order.frame.stack.insert(order.frame.stack.end(), bytes.begin(), bytes.end());
+        }
+      order.timeout = std::chrono::seconds(20);
+      static_cast<void>((*made)->call(order));
+      ::_exit(1);  // not reached: it is killed before
+    }
+    REQUIRE(session > 0);
+    const bool inside = plain.says("inside");
+    ::kill(session, SIGKILL);
+    int status = 0;
+    REQUIRE(::waitpid(session, &status, 0) == session);
+    REQUIRE(inside);
+    CHECK(WIFSIGNALED(status));
+    const auto recovered = guard::recover_all(ride.folder.path());
+    REQUIRE(recovered.size() == 1);
+    CHECK(recovered[0].alive);
+    CHECK(recovered[0].failed == 0);
+    plain.type("go\n");  // the function ends when it has read this; the rest is the program's own
+    plain.type("typed\n");
+    CHECK(plain.says(on_stack ? "counter=305 read 6 typed" : "counter=1 read 6 typed"));
+    const auto end = plain.wait();
+    REQUIRE(end);
+    CHECK(WIFEXITED(*end));
+    CHECK(WEXITSTATUS(*end) == 7);
   }
-  REQUIRE(session > 0);
-  const bool inside = plain.says("inside");
-  ::kill(session, SIGKILL);
-  int status = 0;
-  REQUIRE(::waitpid(session, &status, 0) == session);
-  REQUIRE(inside);
-  CHECK(WIFSIGNALED(status));
-  const auto recovered = guard::recover_all(ride.folder.path());
-  REQUIRE(recovered.size() == 1);
-  CHECK(recovered[0].alive);
-  CHECK(recovered[0].failed == 0);
-  plain.type("go\n");  // the function ends when it has read this; the rest is the program's own
-  plain.type("typed\n");
-  CHECK(plain.says("counter=1 read 6 typed"));
-  const auto end = plain.wait();
-  REQUIRE(end);
-  CHECK(WIFEXITED(*end));
-  CHECK(WEXITSTATUS(*end) == 7);
 }
 
 TEST_CASE("signals for the program that come during a call are its own afterwards") {
