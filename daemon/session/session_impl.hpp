@@ -177,6 +177,7 @@ class Session final : public proto::Control, private run::Observer {
   Result<std::vector<proto::ValueInfo>> register_children(const FramePlace& frame, const std::string& group);
   Result<std::vector<proto::ValueInfo>> value_children(const ValueNode& node, std::uint64_t start, std::uint64_t count,
                                                        eval::Options options);
+  Result<eval::Child> child_named(const eval::FrameView& view, const ValueNode& value, const std::string& name);
   Result<std::vector<eval::Variable>> scope_variables(const ScopeNode& scope);
   Result<proto::ValueInfo> assign(FramePlace place, const std::string& name, const std::string& expression,
                                   const eval::Value& target, const std::string& text, const eval::Options& options);

@@ -265,20 +265,46 @@ Result<proto::ValueInfo> Session::set_value(ValueRef container, const std::strin
   }
   const auto& value = std::get<ValueNode>(*node);
   TL_TRY(const auto view, views_->view(value.frame));
+  TL_TRY(const auto child, child_named(view, value, name));
+  return assign(value.frame, name, child.evaluate_name, child.value, text, options);
+}
+
+// The one child of that name. Containers name theirs by position or by key; keys may be there twice, and two long ones
+// may look alike.
+Result<eval::Child> Session::child_named(const eval::FrameView& view, const ValueNode& value, const std::string& name) {
+  constexpr std::uint64_t page_size = 1024, most = 64 * page_size;
   const auto count = eval::child_count(view, value.value);
-  // "[17]" is found without reading the seventeen before it.
-  std::uint64_t start = 0;
-  std::uint64_t length = count.named;
+  const auto page = [&](std::uint64_t start, std::uint64_t length) {
+    return eval::children(view, value.value, value.expression, start, length);
+  };
+  const auto ambiguous = [&] {
+    return fail_hint(Errc::bad_request, fmt::format("more than one child of this value is named `{}`", name),
+                     "assign to the expression of the one that is meant");
+  };
+  // "[17]" is found without reading the seventeen before it. Equal keys stand side by side.
   if (unsigned long long index = 0; std::sscanf(name.c_str(), "[%llu]", &index) == 1 && index < count.indexed) {
-    start = count.named + index;
-    length = 1;
+    const std::uint64_t before = index > 0 ? 1 : 0;
+    TL_TRY(const auto around, page(count.named + index - before, before + 2));
+    if (around.size() > before && around[before].name == name) {
+      if (std::ranges::count(around, name, &eval::Child::name) > 1) return ambiguous();
+      return around[before];
+    }
   }
-  if (length > 0) {
-    TL_TRY(const auto page, eval::children(view, value.value, value.expression, start, length));
-    if (const auto found = std::ranges::find(page, name, &eval::Child::name); found != page.end())
-      return assign(value.frame, name, found->evaluate_name, found->value, text, options);
+  std::optional<eval::Child> found;
+  const std::uint64_t all = count.named + count.indexed;
+  for (std::uint64_t start = 0; start < std::min(all, most); start += page_size) {
+    TL_TRY(auto each, page(start, std::min(page_size, all - start)));
+    for (auto& child : each) {
+      if (child.name != name) continue;
+      if (found) return ambiguous();
+      found = std::move(child);
+    }
   }
-  return fail(Errc::not_found, fmt::format("there is no member `{}` in this value", name));
+  if (all > most && (!found || name.starts_with('[')))
+    return fail_hint(Errc::too_large, fmt::format("there are too many children to look for `{}` among", name),
+                     "assign to its expression");
+  if (!found) return fail(Errc::not_found, fmt::format("there is no member `{}` in this value", name));
+  return *std::move(found);
 }
 
 }  // namespace trapline::session
