@@ -38,6 +38,7 @@ class Binder {
   std::optional<Result<NodePtr>> intrinsic(NodePtr& object, std::string_view name,
                                            const std::vector<const Syntax*>& arguments, const Syntax& syntax);
   std::optional<Result<NodePtr>> intrinsic_call(const Syntax& syntax);
+  std::optional<Result<NodePtr>> library_call(const Syntax& syntax);
   Result<NodePtr> arrow(NodePtr object, const Syntax& syntax);
   std::optional<Result<NodePtr>> compare_texts(const Syntax& syntax, NodePtr& a, NodePtr& b, bool unequal);
   std::optional<std::pair<NodePtr, NodePtr>> counted_text(const Syntax& syntax);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "daemon/eval/binder_impl.hpp"
+#include "daemon/eval/library_functions.hpp"
 
 namespace trapline::eval {
 
@@ -72,7 +73,40 @@ std::optional<Result<NodePtr>> Binder::intrinsic_call(const Syntax& syntax) {
   if (callee.kind != SyntaxKind::name || callee.name.parts.size() != 1 || scope_.subject() == nullptr)
     return std::nullopt;
   NodePtr object = subject(callee);
-  return intrinsic(object, callee.name.parts[0], arguments, syntax);
+  if (auto own = intrinsic(object, callee.name.parts[0], arguments, syntax)) return own;
+  return library_call(syntax);
+}
+
+// strlen(name) in a visualiser's expression: read, not called.
+std::optional<Result<NodePtr>> Binder::library_call(const Syntax& syntax) {
+  const std::string& name = syntax.kids[0]->name.parts[0];
+  const LibraryFunction* function = library_function(name, syntax.kids.size() - 1);
+  if (function == nullptr) return std::nullopt;
+  auto node = make(NodeKind::library, sym::builtin(function->result), syntax);
+  node->text = name;
+  for (std::size_t i = 0; i < function->parameters.size(); ++i) {
+    const Syntax& written = *syntax.kids[i + 1];
+    using Argument = LibraryFunction::Argument;
+    auto argument = bind(written);
+    if (!argument) return argument;
+    NodePtr value = *std::move(argument);
+    if (function->parameters[i] == Argument::number) {
+      auto number = convert(std::move(value), sym::builtin(sym::Builtin::long_), written);
+      if (!number) return number;
+      node->kids.push_back(*std::move(number));
+      continue;
+    }
+    if (value->kind != NodeKind::string) {
+      value = decayed(std::move(value), written);
+      if (!is_pointer(value->type))
+        return Result<NodePtr>(
+            bad(written, fmt::format("`{}` takes a pointer, not a `{}`", name, value->type->name())));
+    } else if (function->parameters[i] != Argument::text) {
+      return Result<NodePtr>(bad(written, "a literal lies nowhere in the program"));
+    }
+    node->kids.push_back(std::move(value));
+  }
+  return Result<NodePtr>(std::move(node));
 }
 
 // What `->` after `object` leads to: through pointers, and through operator-> of records until there is a pointer.

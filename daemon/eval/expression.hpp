@@ -54,6 +54,7 @@ enum class NodeKind : std::uint8_t {
   subject,          // the object that the tree is about: of a visualiser's expression, or of an intrinsic's body
   slot,             // offset: which of the tree's arguments and local variables
   inlined,          // kids: object, arguments; body: run with these as its subject and slots
+  library,          // text: of library_functions.hpp; kids: its arguments, texts may be literals (string)
   call,             // kids: function, pointer to one or member_pointer; arguments, `this` first. flag: by the vtable of
                     // `this`, slot `offset`. Arguments are of their parameters' types, for references pointers
   text_object,      // kid: string -> a library string that holds it, `bytes` with its pointer to the text at `offset`

@@ -151,6 +151,8 @@ std::string Printer::integer(const Type* type, std::span<const std::byte> bytes)
                                      : size == 2                                                 ? sym::Builtin::char16
                                                  : sym::Builtin::char32),
                         static_cast<std::int64_t>(number.integer));
+  if (format.error_number && number.integer > 0 && number.integer < 4096)
+    if (const char* name = strerrorname_np(static_cast<int>(number.integer))) digits += fmt::format(" {}", name);
   return digits;
 }
 

@@ -30,7 +30,8 @@ void set_text(Format& format, Text text, bool quoted) {
 void nothing(Format&) {}  // of Windows only: error codes, window messages, heap blocks
 
 // Longest first, as several may stand together: `xb`, `nasb`.
-constexpr std::array<Specifier, 37> specifiers{{
+constexpr std::array<Specifier, 38> specifiers{{
+    {"errno", [](Format& f) { f.error_number = true; }},
     {"bstr", [](Format& f) { set_text(f, Text::utf16, true); }},
     {"s32b", [](Format& f) { set_text(f, Text::utf32, false); }},
     {"s32", [](Format& f) { set_text(f, Text::utf32, true); }},

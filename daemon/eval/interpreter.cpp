@@ -134,6 +134,7 @@ Result<Value> Interpreter::dispatch(const Node& node) {
       }
     case NodeKind::slot: return slot(node);
     case NodeKind::inlined: return inlined(node);
+    case NodeKind::library: return library(node);
   }
   return fail(Errc::internal, "a node without meaning");
 }

@@ -48,6 +48,7 @@ class Interpreter {
   Result<Value> complex_part(const Node& node);
   Result<Value> compare_counted(const Node& node);
   Result<Value> inlined(const Node& node);
+  Result<Value> library(const Node& node);
   Result<Value> slot(const Node& node);
   struct Callee {
     LoadAddr function;

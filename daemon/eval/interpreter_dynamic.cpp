@@ -7,6 +7,7 @@
 #include "daemon/eval/dynamic_type.hpp"
 #include "daemon/eval/frame_context.hpp"
 #include "daemon/eval/interpreter.hpp"
+#include "daemon/eval/library_functions.hpp"
 
 namespace trapline::eval {
 
@@ -54,6 +55,27 @@ Result<Value> Interpreter::dynamic_cast_to(const Node& node) {
     return fail(Errc::bad_expression, fmt::format("the object is a {}, which is no {} (C++ would throw std::bad_cast)",
                                                   derived->type->name(), target->name()));
   return pointer_to(node.type, LoadAddr{});
+}
+
+// A function of library_functions.hpp.
+Result<Value> Interpreter::library(const Node& node) {
+  std::vector<LibraryArgument> arguments;
+  for (const NodePtr& kid : node.kids) {
+    if (kid->kind == NodeKind::string) {
+      arguments.push_back({.word = 0, .literal = kid->bytes});
+      continue;
+    }
+    TL_TRY(const Value value, run(*kid));
+    if (is_integral(kid->type)) {
+      TL_TRY(const Number argument, number(value));
+      arguments.push_back({.word = static_cast<std::uint64_t>(argument.integer)});
+    } else {
+      TL_TRY(const std::uint64_t at, pointer(value));
+      arguments.push_back({.word = at});
+    }
+  }
+  TL_TRY(const std::int64_t answer, run_library_function(node.text, arguments, *view_.memory));
+  return computed(node.type, store_number(node.type, {.floating = false, .integer = answer, .real = 0}));
 }
 
 }  // namespace trapline::eval

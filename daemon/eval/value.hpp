@@ -32,6 +32,7 @@ struct Format {
   bool character = false;                // an integer with its character
   bool address = false;                  // an integer as an address with its symbol
   bool enumerator = false;               // ,en
+  bool error_number = false;             // ,errno: an integer with errno's name for it
   bool raw = false;                      // ,!: of this value no visualiser is asked
   bool no_address = false;               // ,na: a pointer without its address
   bool no_derived = false;               // ,nd: as declared, whatever the object is

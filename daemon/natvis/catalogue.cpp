@@ -297,7 +297,8 @@ Result<void> Engine::Inside::check(const Reading& on, const Expression& expressi
 Result<void> Engine::Inside::check(const Reading& on, const Interpolated& text, const Type* subject,
                                    const std::vector<Local>& locals) {
   for (const auto& segment : text.segments)
-    if (segment.expression && !stands_for_children(*segment.expression))
+    if (segment.expression && !stands_for_children(*segment.expression) &&
+        on.use.symbol_of(*segment.expression) == nullptr)
       TL_TRY_VOID(check(on, *segment.expression, subject, locals, false));
   return {};
 }
@@ -305,6 +306,10 @@ Result<void> Engine::Inside::check(const Reading& on, const Interpolated& text, 
 Result<void> Engine::Inside::check(const Reading& on, const std::vector<DisplayString>& displays) {
   for (const DisplayString& each : displays) {
     if (each.guard.optional) continue;
+    if (!each.guard.symbol.empty()) {  // the rest can be read when it is known what stands there
+      TL_TRY_VOID(check(on, each.guard.symbol, on.use.record, {}, false));
+      continue;
+    }
     if (!each.guard.condition.empty()) TL_TRY_VOID(check(on, each.guard.condition, on.use.record, {}, false));
     TL_TRY_VOID(check(on, each.text, on.use.record, {}));
   }
@@ -319,6 +324,7 @@ Result<void> Engine::Inside::check(const Reading& on, const Expand& expand) {
 
 Result<void> Engine::Inside::check(const Reading& on, const Item& item) {
   const Type* self = on.use.record;
+  if (!item.guard.symbol.empty() && on.use.symbols.empty()) return check(on, item.guard.symbol, self, {}, false);
   if (!item.guard.condition.empty()) TL_TRY_VOID(check(on, item.guard.condition, self, {}, false));
   std::vector<Local> index;
   if (item.kind == Item::Kind::index_list || !item.rank.empty())

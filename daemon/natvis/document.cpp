@@ -122,6 +122,11 @@ class DocumentReader {
     Guard guard;
     if (const auto condition = node.attribute("Condition"))
       guard.condition = parse_expression(condition.value(), line_of(node));
+    if (const auto symbol = node.attribute("Symbol")) {
+      guard.symbol = parse_expression(symbol.value(), line_of(node));
+      guard.symbol_name = node.attribute("SymbolName").value();
+      if (guard.symbol_name.empty()) complain(node, "Symbol is an address, and SymbolName what stands there");
+    }
     guard.optional = is_true(node.attribute("Optional").value());
     guard.include_views = views(node.attribute("IncludeView").value());
     guard.exclude_views = views(node.attribute("ExcludeView").value());

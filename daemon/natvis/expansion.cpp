@@ -197,15 +197,18 @@ std::shared_ptr<Expansion> Engine::Inside::expand(const Seen& seen) {
   out->raw_view = !expand.hide_raw_view && seen.synthetic == nullptr;
   const Deeper deeper(nesting);
   for (const Item& item : expand.items) {
-    if (item.guard.optional && !check(on, item)) continue;
+    if (item.guard.optional && item.guard.symbol.empty() && !check(on, item)) continue;
     Error wrong;
-    if (!applies(on, item.guard, seen.subject, &wrong)) {
+    const auto through = applies(on, item.guard, seen.subject, &wrong);
+    if (!through) {
       if (!wrong.message.empty() && out->trouble.empty()) out->trouble = "error: " + wrong.message;
       continue;
     }
+    if (!item.guard.symbol.empty() && !check(*through, item)) continue;
     Group group;
     group.item = &item;
-    if (auto filled = fill(on, group, seen.subject); !filled) {
+    group.use = &through->use;
+    if (auto filled = fill(*through, group, seen.subject); !filled) {
       const Error& error = filled.error();
       const bool suspicion = error.message.starts_with("not initialised?: ") || error.message.starts_with("corrupt: ");
       if (out->trouble.empty())

@@ -40,6 +40,7 @@ struct SyntheticLook final : eval::Visual {
 // One <Item>, <ArrayItems> ... on one object: how many children it gives, and how they are found.
 struct Group {
   const Item* item = nullptr;
+  TypeUse* use = nullptr;  // that its expressions are read through
   std::uint64_t named = 0, indexed = 0;
   // arrays
   std::uint64_t address = 0;
@@ -96,7 +97,11 @@ class Engine::Inside final : public eval::Intrinsics {
                               const std::vector<Local>& locals = {}, std::vector<eval::Value>* slots = nullptr);
   std::string first_children(const Reading& on, bool named_elements, const eval::Value& subject,
                              const eval::Options& options, std::size_t depth, std::string_view before);
-  bool applies(const Reading& reading, const Guard& guard, const eval::Value& subject, Error* wrong = nullptr);
+  // Through what the guarded is to be read; nullopt: it does not hold.
+  std::optional<Reading> applies(const Reading& reading, const Guard& guard, const eval::Value& subject,
+                                 Error* wrong = nullptr);
+  // What a guard's symbol makes known. nullptr: another symbol stands there, or none.
+  TypeUse* by_symbol(const Reading& reading, const Guard& guard, const eval::Value& subject);
 
   // ---- expansion, items
   std::shared_ptr<Expansion> expand(const Seen& seen);

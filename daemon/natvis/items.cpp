@@ -217,8 +217,10 @@ void Engine::Inside::named_children(const PageOf& page, const Group& group, std:
 std::vector<Child> Engine::Inside::page(const Seen& seen, Expansion& expansion, std::string_view expression,
                                         std::uint64_t start, std::uint64_t count) {
   std::vector<Child> out;
-  const Reading on = reading(*seen.use);
-  const PageOf page{seen, expansion, on, expression, out};
+  const auto page_of = [&](const Group& group, const auto& give) {
+    const Reading on = reading(*group.use);
+    give(PageOf{seen, expansion, on, expression, out});
+  };
   const std::uint64_t total = expansion.named + expansion.indexed;
   const std::uint64_t end = count == 0 ? total : std::min(total, start + count);
   std::uint64_t at = 0;
@@ -228,7 +230,9 @@ std::vector<Child> Engine::Inside::page(const Seen& seen, Expansion& expansion, 
     at += size;
   };
   for (const Group& group : expansion.groups)
-    overlap(group.named, [&](std::uint64_t from, std::uint64_t n) { named_children(page, group, from, n); });
+    overlap(group.named, [&](std::uint64_t from, std::uint64_t n) {
+      page_of(group, [&](const PageOf& page) { named_children(page, group, from, n); });
+    });
   if (expansion.raw_view)
     overlap(1, [&](std::uint64_t, std::uint64_t) {
       Child raw;
@@ -241,7 +245,9 @@ std::vector<Child> Engine::Inside::page(const Seen& seen, Expansion& expansion, 
     });
   std::uint64_t first = 0;
   for (Group& group : expansion.groups) {
-    overlap(group.indexed, [&](std::uint64_t from, std::uint64_t n) { indexed_children(page, group, first, from, n); });
+    overlap(group.indexed, [&](std::uint64_t from, std::uint64_t n) {
+      page_of(group, [&](const PageOf& page) { indexed_children(page, group, first, from, n); });
+    });
     first += group.indexed;
   }
   return out;

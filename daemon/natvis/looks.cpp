@@ -44,12 +44,17 @@ bool in_view(const Guard& guard, const std::string& view) {
   return view.empty() || std::ranges::find(guard.exclude_views, view) == guard.exclude_views.end();
 }
 
-bool Engine::Inside::applies(const Reading& on, const Guard& guard, const Value& subject, Error* wrong) {
-  if (!in_view(guard, subject.view_name)) return false;
-  if (guard.condition.empty()) return true;
-  const auto holds = on.truth(guard.condition, subject);
-  if (!holds && wrong != nullptr && !guard.optional) *wrong = holds.error();
-  return holds && *holds;
+std::optional<Reading> Engine::Inside::applies(const Reading& on, const Guard& guard, const Value& subject,
+                                               Error* wrong) {
+  if (!in_view(guard, subject.view_name)) return std::nullopt;
+  TypeUse* use = &on.use;
+  if (!guard.symbol.empty() && (use = by_symbol(on, guard, subject)) == nullptr) return std::nullopt;
+  const Reading through = reading(*use);
+  if (guard.condition.empty()) return through;
+  const auto holds = through.truth(guard.condition, subject);
+  if (!holds && wrong != nullptr && !guard.optional && guard.symbol.empty()) *wrong = holds.error();
+  if (!holds || !*holds) return std::nullopt;
+  return through;
 }
 
 Result<Engine::Inside::Specified> Engine::Inside::specified(const Reading& on, const Expression& expression,
@@ -127,7 +132,7 @@ std::string Engine::Inside::first_children(const Reading& on, bool named_element
                                            const eval::Options& options, std::size_t depth, std::string_view before) {
   if (named_elements && (within_elements || depth >= options.limits.summary_depth)) return {};
   Seen seen;
-  seen.use = &on.use;
+  seen.use = &on.use.without_symbols();
   seen.subject = subject;
   if (seen.expand() == nullptr) return {};
   const auto expansion = expand(seen);
@@ -170,6 +175,10 @@ std::string Engine::Inside::text(const Reading& on, const Interpolated& text, co
       if (out.size() > max_line) return out + "...";
       continue;
     }
+    if (const Capture* name = on.use.symbol_of(*segment.expression)) {
+      out += name->text;
+      continue;
+    }
     auto value = specified(on, *segment.expression, subject, locals, slots);
     auto each = value ? shown(*value, options, depth) : Result<std::string>(std::unexpected(value.error()));
     if (each)
@@ -197,12 +206,12 @@ std::optional<std::string> Engine::Inside::line(const Value& value, const eval::
   if (!options.format.view.empty()) subject.view_name = options.format.view;
   for (const DisplayString& each :
        seen->synthetic != nullptr ? seen->synthetic->displays : seen->use->visual.displays) {
-    if (each.guard.optional && !check(on, each.text, seen->use->record, {})) continue;
-    if (!applies(on, each.guard, subject, &wrong)) {
-      if (!wrong.message.empty()) return fmt::format("<error: {}>", wrong.message);
-      continue;
-    }
-    return text(on, each.text, subject, options, depth);
+    const auto through = applies(on, each.guard, subject, &wrong);
+    if (!through && !wrong.message.empty()) return fmt::format("<error: {}>", wrong.message);
+    if (!through) continue;
+    const bool may_fail = each.guard.optional || !each.guard.symbol.empty();
+    if (may_fail && !check(*through, each.text, seen->use->record, {})) continue;
+    return text(*through, each.text, subject, options, depth);
   }
   if (seen->synthetic != nullptr) return "";
   return std::nullopt;
@@ -217,8 +226,9 @@ std::optional<Result<std::string>> Engine::Inside::string(const Value& value, st
   const Deeper deeper(nesting);
   const Reading on = reading(*seen->use);
   for (const StringView& each : seen->use->visual.string_views) {
-    if (!applies(on, each.guard, seen->subject)) continue;
-    auto what = specified(on, each.expression, seen->subject);
+    const auto through = applies(on, each.guard, seen->subject);
+    if (!through) continue;
+    auto what = specified(*through, each.expression, seen->subject);
     if (!what) return Result<std::string>(std::unexpected(what.error()));
     const sym::Type* plain = what->value.type->strip();
     const bool text = plain->target() != nullptr && eval::is_character(plain->target()) &&

@@ -25,6 +25,10 @@ struct Guard {
   Expression condition;   // empty: always
   bool optional = false;  // an expression that does not bind drops the element, not the type
   std::vector<std::string> include_views, exclude_views;
+  // Ours alone: holds where `symbol` is the address of a function or object whose name fits `symbol_name`; what the
+  // name's `*` stood for is $S1, $S2 ... in what is guarded. A type that nobody can name drops the element.
+  Expression symbol;
+  std::string symbol_name;
 };
 
 // Text with {expressions}.

@@ -233,6 +233,25 @@ std::string TypePattern::last_name() const {
 
 TypePattern parse_name(std::string_view name) { return Reader(name).name(0, false); }
 
+std::optional<std::vector<Capture>> match_symbol(std::string_view pattern, std::string_view symbol) {
+  if (pattern.ends_with(" *")) {
+    const std::string_view prefix = pattern.substr(0, pattern.size() - 1);
+    if (!symbol.starts_with(prefix)) return std::nullopt;
+    return std::vector<Capture>{{std::string(symbol.substr(prefix.size())), nullptr}};
+  }
+  if (symbol.ends_with(" const")) symbol.remove_suffix(6);
+  TypePattern name = parse_name(symbol);
+  while (!name.tokens.empty() && name.tokens.back().text.starts_with('(')) name.tokens.pop_back();
+  auto found = match(parse_name(pattern), name, nullptr);
+  if (found)
+    for (Capture& each : *found) {
+      static constexpr std::string_view tight = "(anonymousnamespace)";
+      for (std::size_t at = 0; (at = each.text.find(tight, at)) != std::string::npos; at += tight.size())
+        each.text.replace(at, tight.size(), "(anonymous namespace)");
+    }
+  return found;
+}
+
 std::optional<std::vector<Capture>> match(const TypePattern& pattern, const TypePattern& name, const sym::Type* type) {
   Matcher matcher;
   if (!matcher.match(pattern, name, type)) return std::nullopt;

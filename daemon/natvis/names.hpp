@@ -40,4 +40,8 @@ struct Capture {
 // nullopt: another type. `type` (may be nullptr) gives the captured arguments' types.
 std::optional<std::vector<Capture>> match(const TypePattern& pattern, const TypePattern& name, const sym::Type* type);
 
+// Of a function's or object's name, without its parameters: `std::any::_Manager_internal<*>::_S_manage`,
+// `vtable for box::Base`; a pattern that ends in ` *` takes the rest.
+std::optional<std::vector<Capture>> match_symbol(std::string_view pattern, std::string_view symbol);
+
 }  // namespace trapline::natvis

@@ -39,7 +39,6 @@ class VisualScope final : public eval::FrameScope {
         subject_(subject),
         locals_(locals),
         use_(use),
-        captures_(use.captures),
         found_(found) {
     if (subject->strip()->kind() == sym::TypeKind::record) look_from(subject->strip());
   }
@@ -82,9 +81,12 @@ class VisualScope final : public eval::FrameScope {
     return subject_->strip()->kind() == sym::TypeKind::record && sym::has_field(subject_->strip(), name);
   }
   const Capture* capture(std::string_view name) const {
-    if (!name.starts_with(marker) || name.size() <= marker.size() + 1 || name[marker.size()] != 'T') return nullptr;
+    if (!name.starts_with(marker) || name.size() <= marker.size() + 1) return nullptr;
+    const char kind = name[marker.size()];
+    if (kind != 'T' && kind != 'S') return nullptr;
+    const std::vector<Capture>& from = kind == 'T' ? use_.captures : use_.symbols;
     const std::size_t n = ordinal(name.substr(marker.size() + 1));
-    return n == 0 || n > captures_.size() ? nullptr : &captures_[n - 1];
+    return n == 0 || n > from.size() ? nullptr : &from[n - 1];
   }
   std::vector<sym::Symbol> captured(const std::string& name) const {
     const Capture* what = capture(name);
@@ -126,13 +128,12 @@ class VisualScope final : public eval::FrameScope {
   const sym::Type* subject_;
   const std::vector<Local>& locals_;
   const TypeUse& use_;
-  const std::vector<Capture>& captures_;
   NamesFound& found_;
 };
 
 }  // namespace
 
-std::string prepared(std::string_view text, const std::vector<Capture>& captures) {
+std::string prepared(std::string_view text, const std::vector<Capture>& captures, const std::vector<Capture>& symbols) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '$' || i + 1 >= text.size()) {
@@ -143,17 +144,19 @@ std::string prepared(std::string_view text, const std::vector<Capture>& captures
     while (end < text.size() && std::isalnum(static_cast<unsigned char>(text[end])) != 0) ++end;
     const std::string_view word = text.substr(i + 1, end - i - 1);
     std::size_t n = 0;
-    const bool argument = word.size() > 1 && word.size() < 5 && word[0] == 'T' &&
+    const bool symbol = word.starts_with('S');
+    const std::vector<Capture>& known = symbol ? symbols : captures;
+    const bool argument = word.size() > 1 && word.size() < 5 && (symbol || word[0] == 'T') &&
                           std::ranges::all_of(word.substr(1), [&](unsigned char c) {
                             n = n * 10 + (c - static_cast<std::size_t>('0'));
                             return std::isdigit(c) != 0;
                           });
-    if (argument && n >= 1 && n <= captures.size()) {
+    if (argument && n >= 1 && n <= known.size()) {
       const bool qualifies = text.substr(end).starts_with("::");
-      if (captures[n - 1].type != nullptr && !qualifies)
-        out += fmt::format("{}T{}", marker, n);
+      if (known[n - 1].type != nullptr && !qualifies)
+        out += fmt::format("{}{}{}", marker, word[0], n);
       else
-        out += captures[n - 1].text;
+        out += known[n - 1].text;
     } else if (word == "i" || (word.starts_with('B') && ordinal(word.substr(1)) > 0)) {
       out += fmt::format("{}{}", marker, word);
     } else {
@@ -165,11 +168,41 @@ std::string prepared(std::string_view text, const std::vector<Capture>& captures
   return out;
 }
 
+TypeUse& TypeUse::with_symbols(std::vector<Capture> found) {
+  std::string key;
+  for (const Capture& each : found) key += fmt::format("{}\n{}\n", each.text, fmt::ptr(each.type));
+  std::unique_ptr<TypeUse>& kept = with_symbols_[key];
+  if (kept == nullptr) {
+    kept = std::make_unique<TypeUse>(file, visual, record, captures);
+    kept->symbols = std::move(found);
+    kept->origin = this;
+    kept->path = path;
+    kept->usable = true;
+  }
+  return *kept;
+}
+
+const Capture* TypeUse::symbol_of(const Expression& expression) const {
+  if (!expression.text.starts_with("$S")) return nullptr;
+  const std::size_t n = ordinal(std::string_view(expression.text).substr(2));
+  return n == 0 || n > symbols.size() ? nullptr : &symbols[n - 1];
+}
+
+const sym::Type* TypeUse::type_named(const eval::FrameView& frame, eval::Intrinsics* intrinsics,
+                                     const std::string& name) {
+  const std::vector<Local> none;
+  const VisualScope scope(frame, record, none, *this, intrinsics, found_);
+  const auto syntax = eval::parse_type(name, scope);
+  if (!syntax) return nullptr;
+  const auto type = eval::bind_type(*syntax, name, scope);
+  return type ? *type : nullptr;
+}
+
 Result<std::shared_ptr<const eval::Node>> TypeUse::bind_text(const eval::FrameView& frame, eval::Intrinsics* intrinsics,
                                                              const std::string& text, const sym::Type* subject,
                                                              const std::vector<Local>& locals) {
   const VisualScope scope(frame, subject, locals, *this, intrinsics, found_);
-  const std::string plain = prepared(text, captures);
+  const std::string plain = prepared(text, captures, symbols);
   const auto told = [&](Error error) {
     error.message = restored(std::move(error.message));
     return std::unexpected(std::move(error));

@@ -45,8 +45,18 @@ class TypeUse {
   const TypeVisual& visual;
   const sym::Type* record;  // that the expressions are about
   std::vector<Capture> captures;
+  std::vector<Capture> symbols;          // $S1 ...: of the element that is read through this
+  TypeUse* origin = nullptr;             // nullptr: itself
   std::vector<const sym::Member*> path;  // from the value's own type to that base
   std::optional<bool> usable;            // every expression that is not optional binds
+
+  // The same visualiser where a symbol's name says more. Kept.
+  TypeUse& with_symbols(std::vector<Capture> found);
+  TypeUse& without_symbols() { return origin != nullptr ? *origin : *this; }
+  // What `$S2` alone stands for, as text.
+  const Capture* symbol_of(const Expression& expression) const;
+  // The type that is called so, from where the type that this is about stands.
+  const sym::Type* type_named(const eval::FrameView& frame, eval::Intrinsics* intrinsics, const std::string& name);
 
   const Bound& bind(const eval::FrameView& frame, eval::Intrinsics* intrinsics, const Expression& expression,
                     const sym::Type* subject, const std::vector<Local>& locals);
@@ -64,10 +74,12 @@ class TypeUse {
   std::set<const IntrinsicText*> in_progress_;
   NamesFound found_;
   std::map<const eval::Intrinsic*, std::unique_ptr<eval::Intrinsic>> inherited_;
+  std::map<std::string, std::unique_ptr<TypeUse>> with_symbols_;
 };
 
-// $T1 as a type's name that the scope knows or as the text it stands for; $B1, the type of the first base, as such a
-// name; $i as a variable.
-std::string prepared(std::string_view text, const std::vector<Capture>& captures);
+// $T1 and $S1 as a type's name that the scope knows or as the text it stands for; $B1, the type of the first base, as
+// such a name; $i as a variable.
+std::string prepared(std::string_view text, const std::vector<Capture>& captures,
+                     const std::vector<Capture>& symbols = {});
 
 }  // namespace trapline::natvis

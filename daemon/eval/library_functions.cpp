@@ -1,0 +1,166 @@
+#include "daemon/eval/library_functions.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cctype>
+#include <cstring>
+
+namespace trapline::eval {
+
+namespace {
+
+using Argument = LibraryFunction::Argument;
+using sym::Builtin;
+
+constexpr std::array one_text{Argument::text};
+constexpr std::array text_number{Argument::text, Argument::number};
+constexpr std::array two_texts{Argument::text, Argument::text};
+constexpr std::array two_texts_number{Argument::text, Argument::text, Argument::number};
+constexpr std::array two_addresses_number{Argument::address, Argument::address, Argument::number};
+constexpr std::array address_number{Argument::address, Argument::number};
+constexpr std::array one_number{Argument::number};
+constexpr std::array one_address{Argument::address};
+constexpr std::array address_two_numbers{Argument::address, Argument::number, Argument::number};
+
+constexpr std::array<LibraryFunction, 11> functions{{
+    {"strlen", one_text, Builtin::unsigned_long},
+    {"strnlen", text_number, Builtin::unsigned_long},
+    {"strcmp", two_texts, Builtin::int_},
+    {"strncmp", two_texts_number, Builtin::int_},
+    {"strcasecmp", two_texts, Builtin::int_},
+    {"_stricmp", two_texts, Builtin::int_},
+    {"memcmp", two_addresses_number, Builtin::int_},
+    // The first of n pointers that is not null; -1: none is.
+    {"__findnonnull", address_number, Builtin::long_},
+    // The position of the highest bit that is set; -1: none is.
+    {"__log2", one_number, Builtin::int_},
+    // Nodes whose first word leads to the next: how many until it comes round to the first; -1: it does not.
+    {"__ring_length", one_address, Builtin::long_},
+    // How many of the nodes of a ring have the word `value` at byte `offset`.
+    {"__ring_count", address_two_numbers, Builtin::long_},
+}};
+
+constexpr std::size_t most_text = std::size_t{1} << 16;
+constexpr std::uint64_t most_bytes = std::uint64_t{1} << 26;
+constexpr std::uint64_t most_nodes = std::uint64_t{1} << 20;
+constexpr std::size_t at_once = 4096;
+
+std::unexpected<Error> unreadable(std::uint64_t at) {
+  return fail(Errc::bad_address, fmt::format("cannot read memory at {:#x}", at));
+}
+
+// The characters up to the zero, at most `limit`.
+Result<std::string> text_at(const LibraryArgument& from, std::size_t limit, const util::Memory& memory) {
+  const auto until_zero = [](std::span<const std::byte> bytes) {
+    return static_cast<std::size_t>(std::ranges::find(bytes, std::byte{0}) - bytes.begin());
+  };
+  std::string out;
+  if (!from.literal.empty()) {
+    const std::size_t size = std::min(until_zero(from.literal), limit);
+    return std::string(reinterpret_cast<const char*>(from.literal.data()), size);
+  }
+  std::array<std::byte, 256> bytes{};
+  while (out.size() < limit) {
+    const std::size_t wanted = std::min(bytes.size(), limit - out.size());
+    const std::size_t got = memory.read_some(LoadAddr{from.word + out.size()}, std::span(bytes).first(wanted));
+    const std::size_t size = until_zero(std::span(bytes).first(got));
+    out.append(reinterpret_cast<const char*>(bytes.data()), size);
+    if (size < got) return out;
+    if (got < wanted) return unreadable(from.word + out.size());
+  }
+  if (limit == most_text) return fail(Errc::too_large, fmt::format("a text of more than {} bytes", most_text));
+  return out;
+}
+
+std::int64_t sign(int order) { return order < 0 ? -1 : order > 0 ? 1 : 0; }
+
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+Result<std::int64_t> compare_bytes(std::uint64_t a, std::uint64_t b, std::uint64_t count, const util::Memory& memory) {
+  if (count > most_bytes) return fail(Errc::too_large, fmt::format("{} bytes to compare", count));
+  std::array<std::byte, at_once> left{}, right{};
+  for (std::uint64_t done = 0; done < count;) {
+    const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(count - done, at_once));
+    TL_TRY_VOID(memory.read(LoadAddr{a + done}, std::span(left).first(size)));
+    TL_TRY_VOID(memory.read(LoadAddr{b + done}, std::span(right).first(size)));
+    if (const int order = std::memcmp(left.data(), right.data(), size); order != 0) return sign(order);
+    done += size;
+  }
+  return 0;
+}
+
+Result<std::int64_t> find_pointer(std::uint64_t at, std::uint64_t count, const util::Memory& memory) {
+  if (count > most_bytes / 8) return fail(Errc::too_large, fmt::format("{} pointers to look at", count));
+  std::array<std::uint64_t, at_once / 8> words{};
+  for (std::uint64_t done = 0; done < count;) {
+    const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(count - done, words.size()));
+    const auto some = std::span(words).first(size);
+    TL_TRY_VOID(memory.read(LoadAddr{at + done * 8}, std::as_writable_bytes(some)));
+    const auto found = std::ranges::find_if(some, [](std::uint64_t word) { return word != 0; });
+    if (found != some.end()) return static_cast<std::int64_t>(done) + (found - some.begin());
+    done += size;
+  }
+  return -1;
+}
+
+// `offset` and `value`: nodes that are counted; nullptr: all.
+Result<std::int64_t> around(std::uint64_t first, const std::uint64_t* offset, const std::uint64_t* value,
+                            const util::Memory& memory) {
+  std::int64_t found = 0;
+  std::uint64_t node = first;
+  for (std::uint64_t n = 0; n < most_nodes; ++n) {
+    if (offset != nullptr) {
+      TL_TRY(const auto word, memory.get<std::uint64_t>(LoadAddr{node + *offset}));
+      if (word == *value) ++found;
+    } else {
+      ++found;
+    }
+    const auto next = memory.get<std::uint64_t>(LoadAddr{node});
+    if (!next || *next == 0) return -1;
+    node = *next;
+    if (node == first) return found;
+  }
+  return -1;
+}
+
+}  // namespace
+
+const LibraryFunction* library_function(std::string_view name, std::size_t arguments) {
+  const auto found = std::ranges::find_if(
+      functions, [&](const LibraryFunction& each) { return each.name == name && each.parameters.size() == arguments; });
+  return found == functions.end() ? nullptr : &*found;
+}
+
+Result<std::int64_t> run_library_function(std::string_view name, std::span<const LibraryArgument> arguments,
+                                          const util::Memory& memory) {
+  const auto word = [&](std::size_t n) { return arguments[n].word; };
+  if (name == "strlen") {
+    TL_TRY(const std::string text, text_at(arguments[0], most_text, memory));
+    return static_cast<std::int64_t>(text.size());
+  }
+  if (name == "strnlen") {
+    TL_TRY(const std::string text, text_at(arguments[0], std::min<std::size_t>(word(1), most_text - 1), memory));
+    return static_cast<std::int64_t>(text.size());
+  }
+  if (name == "strcmp" || name == "strncmp" || name == "strcasecmp" || name == "_stricmp") {
+    const std::size_t limit = name == "strncmp" ? std::min<std::size_t>(word(2), most_text - 1) : most_text;
+    TL_TRY(std::string a, text_at(arguments[0], limit, memory));
+    TL_TRY(std::string b, text_at(arguments[1], limit, memory));
+    const bool folded = name == "strcasecmp" || name == "_stricmp";
+    return sign(folded ? lower(std::move(a)).compare(lower(std::move(b))) : a.compare(b));
+  }
+  if (name == "memcmp") return compare_bytes(word(0), word(1), word(2), memory);
+  if (name == "__findnonnull") return find_pointer(word(0), word(1), memory);
+  if (name == "__log2") return static_cast<std::int64_t>(std::bit_width(word(0))) - 1;
+  if (name == "__ring_length") return around(word(0), nullptr, nullptr, memory);
+  const std::uint64_t offset = word(1), value = word(2);
+  return around(word(0), &offset, &value, memory);
+}
+
+}  // namespace trapline::eval

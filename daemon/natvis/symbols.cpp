@@ -1,0 +1,48 @@
+// What the name of a function or object says of a value whose type says nothing: std::any's manager is called by the
+// type that it manages.
+#include "daemon/natvis/inside.hpp"
+#include "daemon/sym/module.hpp"
+
+namespace trapline::natvis {
+
+namespace {
+
+// As DWARF has them: the class template that the function at `at` is a member of has the types that its name spells,
+// also those that nobody can spell (lambdas).
+std::vector<Capture> from_class(const image::Modules& modules, LoadAddr at, std::string_view pattern) {
+  const image::MappedModule* module = modules.find(at);
+  if (module == nullptr || !module->symbols) return {};
+  const auto function = module->symbols->function_at(at.value - module->bias);
+  if (!function || function->entry != at.value - module->bias || !function->die) return {};
+  const sym::Type* record = sym::member_of(function->die).record;
+  const std::size_t colon = pattern.rfind("::");
+  if (record == nullptr || colon == std::string_view::npos) return {};
+  auto found = match(parse_name(pattern.substr(0, colon)), parse_name(record->name()), record);
+  return found ? *std::move(found) : std::vector<Capture>{};
+}
+
+}  // namespace
+
+TypeUse* Engine::Inside::by_symbol(const Reading& on, const Guard& guard, const eval::Value& subject) {
+  TypeUse& use = on.use.without_symbols();
+  const auto value = reading(use).run(guard.symbol, subject);
+  if (!value) return nullptr;
+  const auto at = eval::pointer_bits(*view_.memory, *value);
+  if (!at || *at == 0) return nullptr;
+  const auto symbol = view_.modules->symbol_at(LoadAddr{*at});
+  if (!symbol) return nullptr;
+  // A vtable's address is that of its first function, behind two words (C++ ABI for Itanium, 2.5.2).
+  const std::uint64_t offset = symbol->first.starts_with("vtable for ") ? 16 : 0;
+  if (symbol->second.value != offset) return nullptr;
+  auto found = match_symbol(guard.symbol_name, symbol->first);
+  if (!found) return nullptr;
+  const auto typed = from_class(*view_.modules, LoadAddr{*at}, guard.symbol_name);
+  for (std::size_t i = 0; i < found->size(); ++i) {
+    Capture& each = (*found)[i];
+    if (typed.size() == found->size()) each.type = typed[i].type;
+    if (each.type == nullptr) each.type = use.type_named(binding_, this, each.text);
+  }
+  return &use.with_symbols(*std::move(found));
+}
+
+}  // namespace trapline::natvis
