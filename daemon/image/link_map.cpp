@@ -2,7 +2,10 @@
 
 #include <elf.h>
 
+#include <array>
+#include <span>
 #include <unordered_set>
+#include <vector>
 
 namespace trapline::image {
 namespace {
@@ -38,11 +41,11 @@ ProgramHeaders read_program_headers(const os::AuxVector& auxv, const util::Memor
   ProgramHeaders found;
   if (auxv.phdr == 0 || auxv.phent != sizeof(Elf64_Phdr) || auxv.phnum > max_headers) return found;
   std::uint64_t dynamic = 0;
-  for (std::uint64_t i = 0; i < auxv.phnum; ++i) {
-    const auto header = memory.get<Elf64_Phdr>({auxv.phdr + i * sizeof(Elf64_Phdr)});
-    if (!header) return found;
-    if (header->p_type == PT_PHDR) found.bias = auxv.phdr - header->p_vaddr;
-    if (header->p_type == PT_DYNAMIC) dynamic = header->p_vaddr;
+  std::vector<Elf64_Phdr> headers(auxv.phnum);
+  const auto got = memory.read_some({auxv.phdr}, std::as_writable_bytes(std::span(headers)));
+  for (const auto& header : std::span(headers).first(got / sizeof(Elf64_Phdr))) {
+    if (header.p_type == PT_PHDR) found.bias = auxv.phdr - header.p_vaddr;
+    if (header.p_type == PT_DYNAMIC) dynamic = header.p_vaddr;
   }
   // Without PT_PHDR (static, not position independent) addresses are as in the file.
   if (dynamic != 0) found.dynamic = {dynamic + found.bias.value_or(0)};
@@ -51,10 +54,16 @@ ProgramHeaders read_program_headers(const os::AuxVector& auxv, const util::Memor
 
 std::optional<LoadAddr> find_r_debug(LoadAddr dynamic, const util::Memory& memory) {
   if (dynamic.value == 0) return std::nullopt;
-  for (std::size_t i = 0; i < max_dynamic; ++i) {
-    const auto entry = memory.get<Elf64_Dyn>(dynamic + ByteCount{i * sizeof(Elf64_Dyn)});
-    if (!entry || entry->d_tag == DT_NULL) return std::nullopt;
-    if (entry->d_tag == DT_DEBUG && entry->d_un.d_ptr != 0) return LoadAddr{entry->d_un.d_ptr};
+  std::array<Elf64_Dyn, 32> entries;  // most programs' all: one read of the process instead of thirty
+  for (std::size_t first = 0; first < max_dynamic; first += entries.size()) {
+    const auto got =
+        memory.read_some(dynamic + ByteCount{first * sizeof(Elf64_Dyn)}, std::as_writable_bytes(std::span(entries))) /
+        sizeof(Elf64_Dyn);
+    for (const auto& entry : std::span(entries).first(got)) {
+      if (entry.d_tag == DT_NULL) return std::nullopt;
+      if (entry.d_tag == DT_DEBUG && entry.d_un.d_ptr != 0) return LoadAddr{entry.d_un.d_ptr};
+    }
+    if (got < entries.size()) return std::nullopt;
   }
   return std::nullopt;
 }

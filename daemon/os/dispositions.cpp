@@ -34,7 +34,8 @@ Result<Dispositions> dispositions(Tid tid) {
       .caught = signals("SigCgt:"),
       .pending = signals("SigPnd:") | signals("ShdPnd:"),
       .blocked = signals("SigBlk:"),
-      .filters_calls = to_number(proc_field(text, "Seccomp:"), 10) == strict_mode || filters_of(text) > our_filters()};
+      .filters_calls = to_number(proc_field(text, "Seccomp:"), 10) == strict_mode || filters_of(text) > our_filters(),
+      .shadow_stack = proc_field(text, "x86_Thread_features:").find("shstk") != std::string_view::npos};
 }
 
 }  // namespace trapline::os

@@ -15,6 +15,8 @@ struct Dispositions {
   // The thread watches its own system calls (seccomp(2)): in strict mode, or with filters that we do not have, too. One
   // that we made in its name may be its death.
   bool filters_calls = false;
+  // The processor checks its returns against a second stack (CET): a return done on its registers would end it.
+  bool shadow_stack = false;
   bool ignores(int signal) const { return (ignored >> (signal - 1) & 1) != 0; }
   bool catches(int signal) const { return (caught >> (signal - 1) & 1) != 0; }
 };

@@ -103,15 +103,13 @@ Result<std::string> proc_file(pid_t id, std::string_view name) {
   const util::Fd fd(::open(fmt::format("/proc/{}/{}", id, name).c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail_proc(id, name, errno);
   std::string text;
+  char part[16384];
   for (;;) {
-    const std::size_t have = text.size();
-    text.resize(have + 16384);
-    const ssize_t n = ::read(fd.get(), text.data() + have, text.size() - have);
-    const int err = errno;
-    text.resize(have + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
-    if (n < 0 && err == EINTR) continue;
-    if (n < 0) return fail_proc(id, name, err);  // ESRCH: it went between open and read
+    const ssize_t n = ::read(fd.get(), part, sizeof part);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_proc(id, name, errno);  // ESRCH: it went between open and read
     if (n == 0) return text;
+    text.append(part, static_cast<std::size_t>(n));
   }
 }
 

@@ -14,6 +14,7 @@
 #include <array>
 #include <csignal>
 
+#include "daemon/os/dispositions.hpp"
 #include "daemon/run/machine.hpp"
 #include "daemon/run/patience.hpp"
 #include "daemon/run/remote_call.hpp"
@@ -126,8 +127,32 @@ bool Inferior::Impl::emulate_at(Tid tid, arch::GeneralRegisters& registers) {
   return true;
 }
 
+// The loader's site is met a few times before main, and its instruction is a `ret`: doing that by hand spares a launch
+// the calls in the program's name that slots and the shield take. Both come with the first site of a user that is met.
+bool Inferior::Impl::passed_by_hand(Thread& thread) {
+  constexpr int most = 8;
+  const auto* site = sites_.find(*thread.passed);
+  if (shield_tried_ || by_hand_ >= most || site == nullptr || crossings_.contains(site->at)) return false;
+  if (!std::ranges::all_of(site->owners, [](auto& owner) { return owner.kind == trap::OwnerKind::internal; }))
+    return false;
+  const auto now = os::dispositions(thread.tid);
+  if (!now || now->shadow_stack) return false;
+  const auto* registers = load(thread);
+  if (registers == nullptr) return false;
+  auto changed = *registers;
+  if (!emulate_at(thread.tid, changed)) return false;
+  ++by_hand_;
+  counters_.steps_over++;
+  counters_.emulated++;
+  thread.registers = changed;
+  thread.passed.reset();
+  return true;
+}
+
 // The thread stands at a site whose hit was handled. `ready`: a CONT is due; `running`: it is under way already.
 Inferior::Impl::Crossed Inferior::Impl::cross(Thread& thread) {
+  if (passed_by_hand(thread)) return Crossed::ready;
+  if (!thread.stopped()) return Crossed::lost;
   const auto site = *thread.passed;
   const auto crossing = crossing_of(site, &thread);
   if (!thread.stopped() || load(thread) == nullptr) return Crossed::lost;

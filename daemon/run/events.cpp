@@ -113,6 +113,7 @@ void Inferior::Impl::on_exec(Thread& thread) {
   slots_.clear();
   shield_.gone();
   shield_tried_ = false;
+  by_hand_ = 0;
   way_back_.reset();
   quiet_return_.reset();
   leave_.reset();

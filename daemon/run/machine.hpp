@@ -94,6 +94,7 @@ struct Inferior::Impl final : StepHost {
   // ---- crossing.cpp
   enum class Crossed : std::uint8_t { ready, running, lost };
   Crossed cross(Thread& thread);
+  bool passed_by_hand(Thread& thread);
   struct Crossing {
     enum class How : std::uint8_t { slot, emulate, kernel, own_trap } how = How::kernel;
     LoadAddr slot;
@@ -212,6 +213,7 @@ struct Inferior::Impl final : StepHost {
   SlotPool slots_;
   Shield shield_;
   bool shield_tried_ = false;
+  int by_hand_ = 0;  // crossings of the loader's site without a slot
   std::unordered_map<LoadAddr, Crossing> crossings_;
   std::optional<LoadAddr> syscall_instruction_;
   std::optional<WayBack> way_back_;

@@ -5,10 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <optional>
-#include <vector>
+#include <span>
 
 #include "daemon/os/ptrace.hpp"
 #include "daemon/run/patience.hpp"
@@ -19,7 +20,7 @@ namespace {
 constexpr std::uint64_t all_but_sigtrap = ~(std::uint64_t{1} << (SIGTRAP - 1));
 constexpr std::uint64_t syscall_size = 2;
 constexpr std::chrono::seconds bound{2};
-constexpr std::size_t largest_search = std::size_t{1} << 20;
+constexpr std::uint64_t largest_search = std::uint64_t{1} << 20;
 
 // Steps until the instruction was left. An EVENT_STOP of an earlier PTRACE_INTERRUPT may come first; SIGTRAP is the
 // only signal that is not blocked, and a SIGTRAP that somebody sends at this moment looks like our own step.
@@ -105,12 +106,18 @@ Result<std::int64_t> make_call(const os::OnTracer& tracer, os::Waiter& waiter, T
 
 Result<LoadAddr> find_syscall(std::span<const os::Mapping> maps, const util::Memory& memory) {
   const auto search = [&](const os::Mapping& map) -> std::optional<LoadAddr> {
-    std::vector<std::byte> code(std::min<std::size_t>(map.range.size().value, largest_search));
-    code.resize(memory.read_some(map.range.begin, code));
+    std::array<std::byte, 4096> code;
+    const auto end = map.range.begin + ByteCount{std::min(map.range.size().value, largest_search)};
     constexpr std::array instruction{std::byte{0x0f}, std::byte{0x05}};
-    const auto found = std::ranges::search(code, instruction);
-    if (found.empty()) return std::nullopt;
-    return map.range.begin + ByteCount{static_cast<std::uint64_t>(found.begin() - code.begin())};
+    // Windows overlap by a byte: the instruction may lie over the end of one.
+    for (auto at = map.range.begin; at + ByteCount{instruction.size()} <= end; at = at + ByteCount{code.size() - 1}) {
+      const auto wanted = std::min<std::uint64_t>(code.size(), (end - at).value);
+      const auto there = std::span(code).first(memory.read_some(at, std::span(code).first(wanted)));
+      const auto found = std::ranges::search(there, instruction);
+      if (!found.empty()) return at + ByteCount{static_cast<std::uint64_t>(found.begin() - there.begin())};
+      if (there.size() < wanted) break;
+    }
+    return std::nullopt;
   };
   for (const auto& map : maps)
     if (map.path == "[vdso]")

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <string_view>
 
 #include "daemon/os/ptrace.hpp"
@@ -127,18 +128,19 @@ Result<std::int64_t> run_to_exit(const os::OnTracer& tracer, os::Waiter& waiter,
 }  // namespace
 
 std::optional<WayBack> find_way_back(std::span<const os::Mapping> maps, const LiveMemory& memory) {
-  constexpr std::size_t chunk = 256U << 10;
+  constexpr std::size_t chunk = 64U << 10;
   std::optional<LoadAddr> call;
   std::optional<LoadAddr> sigreturn;
-  std::vector<std::byte> code(chunk + sigreturn_code.size());
+  constexpr std::size_t window = chunk + sigreturn_code.size();  // an instruction may lie over the end of a chunk
+  const auto code = std::make_unique_for_overwrite<std::byte[]>(window);
   const auto look = [&](const os::Mapping& map) {
     for (auto at = map.range.begin; at < map.range.end && !(call && sigreturn); at = at + ByteCount{chunk}) {
-      const auto wanted = std::min<std::uint64_t>(code.size(), (map.range.end - at).value);
-      const auto have = memory.read_some(at, std::span(code).first(wanted));
+      const auto wanted = std::min<std::uint64_t>(window, (map.range.end - at).value);
+      const auto have = memory.read_some(at, std::span(code.get(), wanted));
       const auto find = [&](std::string_view what) -> std::optional<LoadAddr> {
-        const void* found = ::memmem(code.data(), have, what.data(), what.size());
+        const void* found = ::memmem(code.get(), have, what.data(), what.size());
         if (found == nullptr) return std::nullopt;
-        return at + ByteCount{static_cast<std::uint64_t>(static_cast<const std::byte*>(found) - code.data())};
+        return at + ByteCount{static_cast<std::uint64_t>(static_cast<const std::byte*>(found) - code.get())};
       };
       if (!call) call = find(call_code);
       if (!sigreturn) sigreturn = find(sigreturn_code);

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/serve/host.hpp"
+#include "daemon/serve/warm.hpp"
 #include "daemon/session/session.hpp"
 #include "daemon/util/log.hpp"
 #include "dap/launch_arguments.hpp"
@@ -36,6 +37,7 @@ Result<void> run_session(const SessionSetup& setup) {
                                             .index_folder = setup.index_folder,
                                             .output_held = std::move(output_held)});
             });
+  warm_up();
   host.run();
   return {};
 }

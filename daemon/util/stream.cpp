@@ -34,7 +34,7 @@ void Stream::start(Handlers handlers) {
 void Stream::read() {
   if (reading_ || paused_ || ended_ || closing_ || finished_ || queued() >= slow_at) return;
   reading_ = true;
-  socket_.async_read_some(asio::buffer(buffer_),
+  socket_.async_read_some(asio::buffer(buffer_.get(), buffer_size),
                           [self = shared_from_this()](const asio::error_code& error, std::size_t size) {
                             self->reading_ = false;
                             if (self->finished_ || self->closing_) return;
@@ -45,7 +45,7 @@ void Stream::read() {
                             }
                             if (error) return self->finish();
                             const auto handlers = self->handlers_;
-                            handlers->bytes(std::string_view(self->buffer_.data(), size));
+                            handlers->bytes(std::string_view(self->buffer_.get(), size));
                             self->read();
                           });
 }
@@ -104,7 +104,7 @@ void Stream::drain() {
 }
 
 void Stream::discard() {
-  socket_.async_read_some(asio::buffer(buffer_),
+  socket_.async_read_some(asio::buffer(buffer_.get(), buffer_size),
                           [self = shared_from_this()](const asio::error_code& error, std::size_t) {
                             if (error) return self->finish();
                             if (!self->finished_) self->discard();

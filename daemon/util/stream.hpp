@@ -4,7 +4,6 @@
 // The queue is bounded: a client that does not read what it asked for is dropped rather than kept in memory. While much
 // is queued nothing more is read from that client, so that it cannot ask for more than it takes.
 // Thread: the loop's. Callbacks are never called from within send() or close().
-#include <array>
 #include <asio/generic/stream_protocol.hpp>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
@@ -67,7 +66,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
   asio::generic::stream_protocol::socket socket_;
   asio::steady_timer linger_;
   std::shared_ptr<Handlers> handlers_;  // shared: one may be running when we let go of it
-  std::array<char, 65536> buffer_{};
+  static constexpr std::size_t buffer_size = 65536;
+  std::unique_ptr<char[]> buffer_ = std::make_unique_for_overwrite<char[]>(buffer_size);
   std::string waiting_;
   std::string sending_;
   bool reading_ = false;
