@@ -285,8 +285,9 @@ Result<NodePtr> Binder::code_of(const Candidate& chosen, const Syntax& syntax) c
   auto node = make(NodeKind::function, chosen.type, syntax);
   node->text = chosen.name;
   node->lvalue = true;
-  if (sym::code_address(chosen.die)) {
+  if (const auto code = sym::code_address(chosen.die)) {
     node->symbol = {Symbol::Kind::function, chosen.name, chosen.die, chosen.type, std::nullopt, false, false};
+    node->file_address = {chosen.die.module->id(), *code};
     return node;
   }
   const auto object = scope_.elf_object(chosen.linkage.empty() ? chosen.name : chosen.linkage);

@@ -79,6 +79,7 @@ Result<NodePtr> Binder::symbol(const Symbol& symbol, const Syntax& syntax) {
   }
   auto node = make(NodeKind::variable, symbol.type, syntax);
   node->symbol = symbol;
+  node->place = scope_.variable_place(symbol);
   node->lvalue = true;
   return follow(std::move(node), syntax);
 }
@@ -98,7 +99,8 @@ Result<NodePtr> Binder::function(const std::vector<Symbol>& found, const Syntax&
     for (const std::string& linkage : names) shown.push_back(sym::demangle(linkage));
     return fail(Errc::bad_expression, fmt::format("`{}` is overloaded: {}", written(syntax), fmt::join(shown, "; ")));
   }
-  if (!sym::code_address(chosen->die)) {
+  const auto code = sym::code_address(chosen->die);
+  if (!code) {
     const std::string linkage = sym::linkage_name_of(chosen->die);
     if (const auto object = scope_.elf_object(linkage.empty() ? chosen->name : linkage))
       return elf_object(*object, chosen->type, syntax);
@@ -108,6 +110,7 @@ Result<NodePtr> Binder::function(const std::vector<Symbol>& found, const Syntax&
   }
   auto node = make(NodeKind::function, chosen->type, syntax);
   node->symbol = *chosen;
+  node->file_address = {chosen->die.module->id(), *code};
   node->lvalue = true;
   return node;
 }

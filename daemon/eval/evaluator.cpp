@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "daemon/eval/binder.hpp"
 #include "daemon/eval/format.hpp"
@@ -14,7 +13,6 @@
 #include "daemon/eval/lifetimes.hpp"
 #include "daemon/eval/rust_expression.hpp"
 #include "daemon/eval/scope.hpp"
-#include "daemon/eval/visualizer.hpp"
 
 namespace trapline::eval {
 
@@ -34,11 +32,6 @@ std::vector<Variable> values_of(const FrameView& frame, const std::vector<sym::V
     out.push_back(std::move(each));
   }
   return out;
-}
-
-FrameScope scope_of(const FrameView& frame, const FramePlace& place) {
-  return FrameScope(*frame.modules, place.scope, place.module, place.file_pc,
-                    frame.visualizers == nullptr ? nullptr : frame.visualizers->intrinsics(frame));
 }
 
 // A value that cannot be read is no answer: better the error now than a line of text that looks like one.
@@ -90,11 +83,6 @@ std::vector<Variable> globals(const FrameView& frame) {
 }
 
 namespace {
-
-// In a frame of Rust; registers and C's own notations (`a@n`, `{type} address`) are read as everywhere.
-bool reads_as_rust(const FramePlace& place, std::string_view expression) {
-  return place.scope && sym::unit_is_rust(place.scope) && expression.find_first_of("$@") == std::string_view::npos;
-}
 
 Result<Value> evaluate_rust(const FrameView& frame, const FramePlace& place, std::string_view expression,
                             const Options& options) {
@@ -196,55 +184,6 @@ Result<Formatted> evaluate_formatted(const FrameView& frame, std::string_view te
   out.value.as_declared = out.value.as_declared || out.format.no_derived;
   if (!out.format.view.empty()) out.value.view_name = out.format.view;
   return out;
-}
-
-// ---- conditions
-
-// Kept by text and pc. A tree names DIEs and types of modules, so an entry holds the module of its pc, and is thrown
-// away when that place is mapped to another one.
-class ConditionCache {
- public:
-  struct Entry {
-    std::shared_ptr<const sym::Module> module;
-    std::uint64_t bias = 0;
-    std::vector<std::shared_ptr<const sym::Module>> others;
-    Result<NodePtr> tree = fail(Errc::internal, "");
-  };
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-  };
-  std::unordered_map<std::string, std::unordered_map<std::uint64_t, Entry>, Hash, std::equal_to<>> entries;
-};
-
-std::shared_ptr<ConditionCache> make_condition_cache() { return std::make_shared<ConditionCache>(); }
-
-Result<bool> condition(const FrameView& frame, std::string_view expression, ConditionCache& cache) {
-  const FramePlace place = place_of(frame);
-  if (reads_as_rust(place, expression)) return rust_condition(frame, scope_of(frame, place), place.scope, expression);
-  const std::uint64_t pc = place.frame != nullptr ? place.frame->pc.value : 0;
-  auto texts = cache.entries.find(expression);
-  if (texts == cache.entries.end()) texts = cache.entries.try_emplace(std::string(expression)).first;
-  auto found = texts->second.find(pc);
-  const bool known = found != texts->second.end() &&
-                     (place.module == nullptr ||
-                      (found->second.module == place.module->symbols && found->second.bias == place.module->bias));
-  if (!known) {
-    ConditionCache::Entry entry;
-    if (place.module != nullptr) {
-      entry.module = place.module->symbols;
-      entry.bias = place.module->bias;
-    }
-    for (const image::MappedModule* module : frame.modules->all()) entry.others.push_back(module->symbols);
-    const FrameScope scope = scope_of(frame, place);
-    if (auto syntax = parse(expression, scope))
-      entry.tree = bind(**syntax, expression, scope, {.side_effects = false});
-    else
-      entry.tree = std::unexpected(syntax.error());
-    found = texts->second.insert_or_assign(pc, std::move(entry)).first;
-  }
-  if (!found->second.tree) return std::unexpected(found->second.tree.error());
-  return Interpreter(frame).run_truth(**found->second.tree);
 }
 
 // ---- log text

@@ -77,7 +77,7 @@ Result<Formatted> evaluate_formatted(const FrameView& frame, std::string_view te
 // `value` seen as `count` elements: a pointer becomes an array, an array is cut or continued; where `format` reads it
 // as text, and for classes (whose visualisers know), the count goes into `format`. Errors: bad_expression.
 Result<Value> counted(const FrameView& frame, Value value, std::uint64_t count, Format& format);
-// True, false, or the condition's error. The parsed tree is kept by (expression, pc) in the cache that the caller owns.
+// True, false, or the condition's error. Bound trees are kept in the cache that the caller owns (bound_trees.hpp).
 class ConditionCache;
 std::shared_ptr<ConditionCache> make_condition_cache();
 Result<bool> condition(const FrameView& frame, std::string_view expression, ConditionCache& cache);

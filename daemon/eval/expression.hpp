@@ -1,6 +1,7 @@
 #pragma once
-// The typed tree: what an expression means at one place of the code. It names DWARF variables, members and registers,
-// but no process and no address of one: an interpreter (or a code generator) runs it on a frame.
+// The typed tree: what an expression means over a stretch of code, that of one lexical block (sym::same_blocks_around).
+// It names DWARF variables with where they are at which pc, members, registers and addresses in files, but no process
+// and no address of one: an interpreter (or a code generator) runs it on a frame.
 // Conversions are explicit nodes, references are followed by explicit nodes, sizes are constants where they can be.
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "daemon/eval/number.hpp"
+#include "daemon/sym/location.hpp"
 #include "daemon/sym/type.hpp"
 #include "daemon/sym/variable.hpp"
 #include "proto/words/addr.hpp"
@@ -19,9 +21,9 @@ namespace trapline::eval {
 enum class NodeKind : std::uint8_t {
   constant,         // bytes
   string,           // bytes: an array that lies nowhere in the program
-  variable,         // symbol
+  variable,         // symbol; place
   data_symbol,      // file_address: an object known from ELF only
-  function,         // symbol, or file_address
+  function,         // file_address; symbol where DWARF describes it
   register_,        // text
   member,           // kid: record lvalue or value; member
   base,             // kid: record; member (base or virtual base)
@@ -62,6 +64,13 @@ enum class NodeKind : std::uint8_t {
                     // Of a call only
 };
 
+// Where a variable is, by pc: programs that need a frame's registers and its frame base, nothing more of the debug
+// information.
+struct VariablePlace {
+  sym::LocationList locations;
+  std::shared_ptr<const sym::LocationList> frame_base;  // of the function; nullptr: it has none
+};
+
 struct Node;
 using NodePtr = std::unique_ptr<Node>;
 
@@ -78,6 +87,7 @@ struct Node {
   std::shared_ptr<const Node> body;  // of inlined: shared by all its calls
   std::vector<std::byte> bytes;
   sym::Symbol symbol;
+  std::shared_ptr<const VariablePlace> place;  // nullptr: its locations cannot be read, the interpreter says why
   const sym::Member* member = nullptr;
   std::int64_t offset = 0;
   FileAddr file_address;

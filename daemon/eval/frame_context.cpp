@@ -30,12 +30,14 @@ const image::MappedModule* mapped(const FrameView& view, const sym::Module* modu
   return found != nullptr && found->symbols.get() == module ? found : nullptr;
 }
 
-FrameContext::FrameContext(const FrameView& view, std::size_t level, const image::MappedModule* module, int depth)
+FrameContext::FrameContext(const FrameView& view, std::size_t level, const image::MappedModule* module, int depth,
+                           const sym::LocationList* bases)
     : view_(view),
       level_(level),
       place_(place_of(view, level)),
       module_(module != nullptr ? module : place_.module),
-      depth_(depth) {}
+      depth_(depth),
+      bases_(bases) {}
 
 namespace {
 
@@ -80,11 +82,17 @@ Result<LoadAddr> FrameContext::cfa() const {
 Result<std::uint64_t> FrameContext::frame_base() const {
   if (place_.frame == nullptr) return no_frame();
   if (in_frame_base_) return fail(Errc::bad_debug_info, "the frame base is defined by itself");
+  const auto run = [&](const sym::Expression& expression) {
+    in_frame_base_ = true;
+    auto base = sym::run_to_number(expression, *this);
+    in_frame_base_ = false;
+    return base;
+  };
+  if (bases_ != nullptr)
+    if (const auto* entry = bases_->at(place_.file_pc); entry != nullptr && entry->expression)
+      return run(*entry->expression);
   TL_TRY(const sym::Expression expression, sym::frame_base_of(place_.scope, place_.file_pc));
-  in_frame_base_ = true;
-  auto base = sym::run_to_number(expression, *this);
-  in_frame_base_ = false;
-  return base;
+  return run(expression);
 }
 
 Result<LoadAddr> FrameContext::load_address(std::uint64_t file_address) const {
@@ -231,19 +239,24 @@ const Type* measured(const FrameView& view, const Type* array, int depth) {
 
 }  // namespace
 
-Value variable_value(const FrameView& view, sym::DieRef die, const Type* type, bool gone) {
+Value variable_value(const FrameView& view, sym::DieRef die, const Type* type, bool gone, const VariablePlace* place) {
   if (gone) return optimized_out(type);
   const image::MappedModule* module = mapped(view, die.module);
   if (module == nullptr)
     return no_value(
         type, Error{.code = Errc::not_available, .message = "its module is not loaded", .os_errno = 0, .hint = {}});
-  const FrameContext context(view, view.level, module);
+  const FrameContext context(view, view.level, module, 0, place == nullptr ? nullptr : place->frame_base.get());
   // A pc of another module means nothing in this one; what lives there has one place for all of its code.
   const std::uint64_t pc = context.place().module == module ? context.place().file_pc : 0;
-  auto expression = sym::location_of(die, pc);
-  if (!expression) return no_value(type, expression.error());
-  if (expression->empty()) return optimized_out(type);
-  auto location = sym::run(*expression, context);
+  Result<sym::Expression> read;  // where nobody did before
+  const Result<sym::Expression>* expression = &read;
+  if (place == nullptr)
+    read = sym::location_of(die, pc);
+  else if (const auto* entry = place->locations.at(pc))
+    expression = &entry->expression;
+  if (!*expression) return no_value(type, expression->error());
+  if ((*expression)->empty()) return optimized_out(type);
+  auto location = sym::run(**expression, context);
   if (!location) return no_value(type, location.error());
   const Type* whole = type->strip();
   if (whole->kind() == TypeKind::record) whole = whole->complete();

@@ -1,6 +1,7 @@
 #pragma once
 // A frame as DWARF expressions see it: its registers, its CFA, its callers for entry values, thread-local storage.
 #include "daemon/eval/evaluator.hpp"
+#include "daemon/eval/expression.hpp"
 #include "daemon/sym/location.hpp"
 #include "daemon/sym/variable.hpp"
 
@@ -20,7 +21,9 @@ const image::MappedModule* mapped(const FrameView& view, const sym::Module* modu
 class FrameContext final : public sym::LocationContext {
  public:
   // `module`: whose addresses the expression speaks; the frame's own for locals.
-  FrameContext(const FrameView& view, std::size_t level, const image::MappedModule* module, int depth = 0);
+  // `bases`: the function's frame bases where they were read before.
+  FrameContext(const FrameView& view, std::size_t level, const image::MappedModule* module, int depth = 0,
+               const sym::LocationList* bases = nullptr);
   Result<std::vector<std::byte>> register_bytes(std::uint32_t dwarf_number) const override;
   Result<void> read(LoadAddr at, std::span<std::byte> out) const override;
   Result<LoadAddr> cfa() const override;
@@ -38,11 +41,14 @@ class FrameContext final : public sym::LocationContext {
   FramePlace place_;
   const image::MappedModule* module_;
   int depth_;
+  const sym::LocationList* bases_;
   mutable bool in_frame_base_ = false;
 };
 
 // The value of a DWARF variable in that frame; never an error: a value without bytes says why.
-Value variable_value(const FrameView& view, sym::DieRef die, const sym::Type* type, bool gone);
+// `place`: read before, by the binder.
+Value variable_value(const FrameView& view, sym::DieRef die, const sym::Type* type, bool gone,
+                     const VariablePlace* place = nullptr);
 // Elements of an array, also where only the frame knows. Bytes of an object, likewise.
 Result<std::uint64_t> count_of(const FrameView& view, const sym::Type* array);
 Result<std::uint64_t> size_of(const FrameView& view, const sym::Type* type);

@@ -185,17 +185,12 @@ Result<bool> Interpreter::truth_of(const Value& value) {
 // ---- leaves
 
 Result<Value> Interpreter::variable(const Node& node) {
-  Value value = variable_value(view_, node.symbol.die, node.symbol.type, node.symbol.gone);
+  Value value = variable_value(view_, node.symbol.die, node.symbol.type, node.symbol.gone, node.place.get());
   if (value.is_problem()) return std::unexpected(value.problem);
   return value;
 }
 
 Result<Value> Interpreter::function(const Node& node) {
-  if (node.symbol.die) {
-    const image::MappedModule* module = mapped(view_, node.symbol.die.module);
-    if (module == nullptr) return fail(Errc::not_available, "its module is not loaded");
-    return in_memory(node.type, LoadAddr{sym::code_address(node.symbol.die).value_or(0) + module->bias});
-  }
   TL_TRY(const LoadAddr at, view_.modules->to_load(node.file_address));
   return in_memory(node.type, at);
 }

@@ -1,5 +1,8 @@
 #include "daemon/eval/scope.hpp"
 
+#include "daemon/eval/frame_context.hpp"
+#include "daemon/eval/visualizer.hpp"
+
 #include <map>
 
 namespace trapline::eval {
@@ -10,6 +13,15 @@ bool Scope::is_type(const sym::QualifiedName& name) const {
 }
 
 bool Scope::is_known(const sym::QualifiedName& name) const { return !find(name).empty(); }
+
+FrameScope scope_of(const FrameView& frame, const FramePlace& place) {
+  return FrameScope(*frame.modules, place.scope, place.module, place.file_pc,
+                    frame.visualizers == nullptr ? nullptr : frame.visualizers->intrinsics(frame));
+}
+
+bool reads_as_rust(const FramePlace& place, std::string_view expression) {
+  return place.scope && sym::unit_is_rust(place.scope) && expression.find_first_of("$@") == std::string_view::npos;
+}
 
 std::vector<const sym::Module*> search_order(const image::Modules& modules, const image::MappedModule* first) {
   std::vector<const sym::Module*> order;
@@ -85,6 +97,18 @@ std::optional<ElfObject> FrameScope::elf_object(std::string_view name) const {
 
 std::optional<sym::Symbol> FrameScope::static_member(const sym::Type* record, const sym::Member& member) const {
   return sym::static_member(record, member, modules_);
+}
+
+std::shared_ptr<const VariablePlace> FrameScope::variable_place(const sym::Symbol& variable) const {
+  if (variable.gone || !variable.die) return nullptr;
+  auto locations = sym::locations_of(variable.die);
+  if (!locations) return nullptr;
+  if (!frame_base_) {
+    frame_base_.emplace();
+    if (auto bases = scope_ ? sym::frame_bases_of(scope_) : fail(Errc::not_available, ""))
+      *frame_base_ = std::make_shared<const sym::LocationList>(*std::move(bases));
+  }
+  return std::make_shared<const VariablePlace>(VariablePlace{*std::move(locations), *frame_base_});
 }
 
 std::vector<std::string> FrameScope::visible(std::string_view prefix, std::size_t limit) const {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/eval/expression.hpp"
 #include "daemon/eval/parser.hpp"
 #include "daemon/image/modules.hpp"
 #include "daemon/sym/methods.hpp"
@@ -14,6 +15,9 @@
 #include "daemon/sym/variable.hpp"
 
 namespace trapline::eval {
+
+struct FrameView;
+struct FramePlace;
 
 struct ElfObject {
   FileAddr address;
@@ -43,6 +47,8 @@ class Scope : public NameOracle {
   virtual std::vector<std::string> similar(std::string_view name) const = 0;
   virtual std::optional<ElfObject> elf_object(std::string_view name) const = 0;
   virtual std::optional<sym::Symbol> static_member(const sym::Type* record, const sym::Member& member) const = 0;
+  // Where a variable is over the code that this scope is of; nullptr: not known.
+  virtual std::shared_ptr<const VariablePlace> variable_place(const sym::Symbol&) const { return nullptr; }
   virtual bool by_reference(const sym::Type* record) const { return sym::passed_by_reference(record, {}); }
   virtual std::string place() const = 0;  // "in main", for errors
 
@@ -60,6 +66,7 @@ class FrameScope : public Scope {
   std::vector<std::string> similar(std::string_view name) const override;
   std::optional<ElfObject> elf_object(std::string_view name) const override;
   std::optional<sym::Symbol> static_member(const sym::Type* record, const sym::Member& member) const override;
+  std::shared_ptr<const VariablePlace> variable_place(const sym::Symbol& variable) const override;
   std::string place() const override;
   bool c_rules() const override;
   std::vector<std::string> visible(std::string_view prefix, std::size_t limit) const;
@@ -76,9 +83,15 @@ class FrameScope : public Scope {
   std::uint64_t pc_;
   Intrinsics* intrinsics_;
   const sym::Type* record_ = nullptr;
+  mutable std::optional<std::shared_ptr<const sym::LocationList>> frame_base_;
   mutable std::vector<std::pair<std::string, std::vector<sym::Symbol>>>
       found_;  // one expression asks a name twice or more
 };
+
+// The scope of a frame, and whether expressions are read as Rust there: registers and C's own notations (`a@n`,
+// `{type} address`) are read as everywhere.
+FrameScope scope_of(const FrameView& frame, const FramePlace& place);
+bool reads_as_rust(const FramePlace& place, std::string_view expression);
 
 // Modules in the order in which names are looked for: `first`'s, then in link order.
 std::vector<const sym::Module*> search_order(const image::Modules& modules, const image::MappedModule* first);

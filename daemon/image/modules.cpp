@@ -130,6 +130,7 @@ const Modules::Impl::Entry* Modules::Impl::with_role(Role role) const {
 }
 
 void Modules::Impl::index() {
+  ++generation;
   by_address.clear();
   for (const auto& entry : entries)
     if (!entry->mapped.range.empty()) by_address.push_back(entry.get());
@@ -315,9 +316,12 @@ void Modules::clear() {
   keep_for_restart(std::move(gone));
   impl_->entries.clear();
   impl_->by_address.clear();
+  ++impl_->generation;
   impl_->change_hook = {};
   impl_->headers = {};
 }
+
+std::uint64_t Modules::generation() const { return impl_->generation; }
 
 std::optional<LoadAddr> Modules::loader_breakpoint() const {
   if (impl_->change_hook.value != 0) return impl_->change_hook;

@@ -91,6 +91,7 @@ class Modules {
   std::optional<LoadAddr> loader_breakpoint() const;
 
   std::vector<const MappedModule*> all() const;  // in link order
+  std::uint64_t generation() const;              // another one after every change
   const MappedModule* find(LoadAddr at) const;   // O(log n)
   const MappedModule* find(ModuleId id) const;
   Result<FileAddr> to_file(LoadAddr at) const;  // bad_address: unmapped

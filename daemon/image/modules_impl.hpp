@@ -28,6 +28,7 @@ struct Modules::Impl {
   std::vector<const Entry*> by_address;         // by range.begin
   os::AuxVector auxv;
   ProgramHeaders headers;
+  std::uint64_t generation = 0;
   LoadAddr change_hook;  // r_brk, once the loader has set it
 
   const Entry* at(LoadAddr pc) const;

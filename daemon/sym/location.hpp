@@ -89,6 +89,17 @@ Result<std::uint64_t> run_to_number(const Expression& expression, const Location
 // DW_AT_location or DW_AT_const_value at `pc` (file address). A variable without either, or whose list has no entry
 // for `pc`, yields an empty expression: optimised out there.
 Result<Expression> location_of(DieRef variable, std::uint64_t pc);
+// The same for every pc, read once: the first entry that holds a pc is meant (DWARF 5, 2.6.2).
+struct LocationList {
+  struct Entry {
+    FileRange range;  // file addresses; all of them for what is in one place
+    Result<Expression> expression;
+  };
+  std::vector<Entry> entries;
+  const Entry* at(std::uint64_t pc) const;  // nullptr, or an empty expression: optimised out there
+};
+Result<LocationList> locations_of(DieRef variable);
+Result<LocationList> frame_bases_of(DieRef scope);
 // Of the concrete function that holds `scope`.
 Result<Expression> frame_base_of(DieRef scope, std::uint64_t pc);
 

@@ -135,14 +135,22 @@ Result<Expression> decode(const Module& module, Dwarf_Attribute& attr, const Dwa
   return expression;
 }
 
+std::unexpected<Error> damaged_split_list() {
+  return fail(Errc::bad_debug_info, "a location list of a split unit cannot be read");
+}
+
 Result<Expression> at_pc(const Module& module, Dwarf_Attribute& attr, std::uint64_t pc) {
   Dwarf_Op* ops = nullptr;
   std::size_t count = 0;
   const DebugInfo* info = elf_module(module).debug_info();
   if (const SplitTree* split = info ? info->split_of(attr.cu) : nullptr; split && SplitTree::is_list(attr)) {
-    auto place = split->location(attr, pc);
-    if (place.damaged) return fail(Errc::bad_debug_info, "a location list of a split unit cannot be read");
-    return place.expression ? decode_attribute(module, *place.expression, 0) : Expression{};
+    auto list = split->locations(attr);
+    auto found = std::ranges::find_if(
+        list.all, [pc](const auto& each) { return !each.piece.fallback && each.piece.range.contains(pc); });
+    if (found == list.all.end() && list.damaged) return damaged_split_list();
+    if (found == list.all.end())
+      found = std::ranges::find_if(list.all, [](const auto& each) { return each.piece.fallback; });
+    return found != list.all.end() ? decode_attribute(module, found->expression, 0) : Expression{};
   }
   const int found = dwarf_getlocation_addr(&attr, pc, &ops, &count, 1);
   if (found < 0) return fail(Errc::bad_debug_info, std::string("a location list cannot be read: ") + dwarf_errmsg(-1));
@@ -182,6 +190,68 @@ Result<Expression> location_of(DieRef variable, std::uint64_t pc) {
   if (attribute(*die, DW_AT_location, attr)) return at_pc(*variable.module, attr, pc);
   if (attribute(*die, DW_AT_const_value, attr)) return constant_of(attr, type_of(variable));
   return Expression{};
+}
+
+namespace {
+
+constexpr FileRange everywhere{0, ~std::uint64_t{0}};
+
+Result<LocationList> whole_list(const Module& module, Dwarf_Attribute& attr) {
+  LocationList list;
+  const DebugInfo* info = elf_module(module).debug_info();
+  if (const SplitTree* split = info ? info->split_of(attr.cu) : nullptr; split && SplitTree::is_list(attr)) {
+    auto read = split->locations(attr);
+    for (const bool fallback : {false, true}) {
+      if (fallback && read.damaged) list.entries.push_back({everywhere, damaged_split_list()});
+      for (auto& each : read.all)
+        if (each.piece.fallback == fallback)
+          list.entries.push_back(
+              {fallback ? everywhere : each.piece.range, decode_attribute(module, each.expression, 0)});
+    }
+    return list;
+  }
+  constexpr std::size_t most_entries = 1U << 20;
+  Dwarf_Addr base = 0, begin = 0, end = 0;
+  Dwarf_Op* ops = nullptr;
+  std::size_t count = 0;
+  for (std::ptrdiff_t at = 0; list.entries.size() < most_entries;) {
+    at = dwarf_getlocations(&attr, at, &base, &begin, &end, &ops, &count);
+    if (at == 0) break;
+    if (at < 0) {
+      list.entries.push_back(
+          {everywhere, fail(Errc::bad_debug_info, std::string("a location list cannot be read: ") + dwarf_errmsg(-1))});
+      break;
+    }
+    list.entries.push_back({{begin, end}, decode(module, attr, ops, count, 0)});
+  }
+  return list;
+}
+
+}  // namespace
+
+const LocationList::Entry* LocationList::at(std::uint64_t pc) const {
+  const auto found = std::ranges::find_if(entries, [pc](const Entry& entry) { return entry.range.contains(pc); });
+  return found == entries.end() ? nullptr : &*found;
+}
+
+Result<LocationList> locations_of(DieRef variable) {
+  const auto die = variable ? open_die(variable) : std::nullopt;
+  if (!die) return fail(Errc::bad_debug_info, "the debug information of this variable cannot be read");
+  Dwarf_Attribute attr;
+  if (attribute(*die, DW_AT_location, attr)) return whole_list(*variable.module, attr);
+  LocationList list;
+  if (attribute(*die, DW_AT_const_value, attr))
+    list.entries.push_back({everywhere, constant_of(attr, type_of(variable))});
+  return list;
+}
+
+Result<LocationList> frame_bases_of(DieRef scope) {
+  const DieRef function = concrete_function(scope);
+  const auto die = function ? open_die(function) : std::nullopt;
+  Dwarf_Attribute attr;
+  if (!die || !attribute(*die, DW_AT_frame_base, attr))
+    return fail(Errc::not_available, "this function has no frame base in its debug information");
+  return whole_list(*function.module, attr);
 }
 
 Result<Expression> frame_base_of(DieRef scope, std::uint64_t pc) {

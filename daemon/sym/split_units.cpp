@@ -98,19 +98,22 @@ bool SplitTree::is_list(const Dwarf_Attribute& attr) {
          attr.form == DW_FORM_data8;
 }
 
-SplitTree::Found SplitTree::location(const Dwarf_Attribute& attr, std::uint64_t pc) const {
+SplitTree::AllFound SplitTree::locations(const Dwarf_Attribute& attr) const {
   const auto offset = list_offset(attr, *this, lists.locations);
-  if (!offset) return {.damaged = true, .expression = {}};
-  const auto answer = location_at(lists, *offset, pc);
-  if (!answer.piece) return {.damaged = answer.damaged, .expression = {}};
-  // libdw reads libdw's own types only: the bytes stand in a mapped file and are not written to.
-  Dwarf_Attribute expression = attr;
-  expression.form = DW_FORM_exprloc;
-  const std::byte* at = lists.version < 5 ? image->with_uleb_length(answer.piece->length_at)
-                                          : lists.locations.data() + answer.piece->length_at;
-  if (!at) return {.damaged = true, .expression = {}};
-  expression.valp = const_cast<unsigned char*>(reinterpret_cast<const unsigned char*>(at));
-  return {.damaged = false, .expression = expression};
+  if (!offset) return {.damaged = true, .all = {}};
+  const auto list = locations_at(lists, *offset);
+  AllFound found{.damaged = list.damaged, .all = {}};
+  for (const LocationPiece& piece : list.pieces) {
+    // libdw reads libdw's own types only: the bytes stand in a mapped file and are not written to.
+    Dwarf_Attribute expression = attr;
+    expression.form = DW_FORM_exprloc;
+    const std::byte* at =
+        lists.version < 5 ? image->with_uleb_length(piece.length_at) : lists.locations.data() + piece.length_at;
+    if (!at) return {.damaged = true, .all = std::move(found.all)};
+    expression.valp = const_cast<unsigned char*>(reinterpret_cast<const unsigned char*>(at));
+    found.all.push_back({.piece = piece, .expression = expression});
+  }
+  return found;
 }
 
 SplitUnits::SplitUnits(const ElfFile& program, const ElfFile& debug_file, const SearchOptions& options)

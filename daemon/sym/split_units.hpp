@@ -50,12 +50,16 @@ struct SplitTree {
   // Of an attribute DW_AT_ranges of this tree.
   std::vector<FileRange> ranges(const Dwarf_Attribute& attr) const;
   static bool is_list(const Dwarf_Attribute& attr);
-  // Of an attribute that is_list(): the expression that holds at `pc`, as an attribute of its own.
+  // Of an attribute that is_list(): its expressions, each as an attribute of its own.
   struct Found {
-    bool damaged = false;
-    std::optional<Dwarf_Attribute> expression;
+    LocationPiece piece;
+    Dwarf_Attribute expression{};
   };
-  Found location(const Dwarf_Attribute& attr, std::uint64_t pc) const;
+  struct AllFound {
+    bool damaged = false;  // behind those that were read
+    std::vector<Found> all;
+  };
+  AllFound locations(const Dwarf_Attribute& attr) const;
 };
 
 class SplitUnits {

@@ -161,25 +161,26 @@ std::vector<FileRange> ranges_at(const UnitLists& lists, std::uint64_t offset) {
   return ranges;
 }
 
-LocationAnswer location_at(const UnitLists& lists, std::uint64_t offset, std::uint64_t pc) {
-  LocationAnswer answer;
-  if (offset >= lists.locations.size()) return {.damaged = true, .piece = {}};
+LocationPieces locations_at(const UnitLists& lists, std::uint64_t offset) {
+  LocationPieces found{.damaged = true, .pieces = {}};
+  if (offset >= lists.locations.size()) return found;
   Walk walk(lists, lists.locations, offset);
-  std::optional<LocationPiece> fallback;
   for (std::size_t i = 0; i < max_entries; ++i) {
     const Entry entry = walk.next_location();
-    if (entry.kind == Entry::Kind::damaged) return {.damaged = true, .piece = {}};
-    if (entry.kind == Entry::Kind::end) return {.damaged = false, .piece = fallback};
+    if (entry.kind == Entry::Kind::damaged) return found;
+    if (entry.kind == Entry::Kind::end) {
+      found.damaged = false;
+      return found;
+    }
     if (entry.kind == Entry::Kind::nothing) continue;
-    const LocationPiece piece{walk.at().offset()};
+    const LocationPiece piece{.range = {entry.begin, entry.end},
+                              .fallback = entry.kind == Entry::Kind::fallback,
+                              .length_at = walk.at().offset()};
     walk.at().skip(lists.version < 5 ? walk.at().u16() : walk.at().uleb());
-    if (!walk.at().ok()) return {.damaged = true, .piece = {}};
-    if (entry.kind == Entry::Kind::fallback)
-      fallback = piece;
-    else if (entry.begin <= pc && pc < entry.end)
-      return {.damaged = false, .piece = piece};
+    if (!walk.at().ok()) return found;
+    found.pieces.push_back(piece);
   }
-  return {.damaged = true, .piece = {}};
+  return found;
 }
 
 }  // namespace trapline::sym

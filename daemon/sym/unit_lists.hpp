@@ -29,14 +29,16 @@ std::optional<std::uint64_t> indexed_list(std::span<const std::byte> section, st
 // The ranges of the list, empty ones left out. A damaged list ends where it cannot be read.
 std::vector<FileRange> ranges_at(const UnitLists& lists, std::uint64_t offset);
 
-// The expression that holds at `pc`.
+// The list's expressions with the code that each is for, up to where it is damaged.
 struct LocationPiece {
+  FileRange range;              // may be empty
+  bool fallback = false;        // for all code that no other is for; `range` means nothing
   std::uint64_t length_at = 0;  // of the length in front of it, in `locations`: a ULEB128, before version 5 two bytes
 };
-struct LocationAnswer {
+struct LocationPieces {
   bool damaged = false;
-  std::optional<LocationPiece> piece;
+  std::vector<LocationPiece> pieces;
 };
-LocationAnswer location_at(const UnitLists& lists, std::uint64_t offset, std::uint64_t pc);
+LocationPieces locations_at(const UnitLists& lists, std::uint64_t offset);
 
 }  // namespace trapline::sym

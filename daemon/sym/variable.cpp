@@ -112,6 +112,34 @@ std::vector<Dwarf_Die> blocks_at(const ElfModule& module, const Dwarf_Die& scope
   return blocks;
 }
 
+FileRange same_blocks_around(DieRef scope, std::uint64_t pc) {
+  FileRange around{0, ~std::uint64_t{0}};
+  const auto die = scope ? open_die(scope) : std::nullopt;
+  if (!die) return around;
+  const ElfModule& module = elf_module(*scope.module);
+  const auto clip = [&](const Dwarf_Die& block) {
+    if (!has_code(block)) return;
+    for (const FileRange& range : ranges_of(module, block)) {
+      if (range.contains(pc)) {
+        around = {std::max(around.begin, range.begin), std::min(around.end, range.end)};
+      } else if (range.begin > pc) {
+        around.end = std::min(around.end, range.begin);
+      } else {
+        around.begin = std::max(around.begin, range.end);
+      }
+    }
+  };
+  clip(*die);
+  for (const Dwarf_Die& block : blocks_at(module, *die, pc)) {
+    Dwarf_Die child;
+    if (!first_child(block, child)) continue;
+    do
+      if (is_block_tag(dwarf_tag(&child))) clip(child);
+    while (next_sibling(child));
+  }
+  return around;
+}
+
 std::vector<Variable> parameters_of(DieRef scope) {
   std::vector<Variable> out;
   const auto die = scope ? open_die(scope) : std::nullopt;

@@ -30,6 +30,8 @@ std::vector<Variable> parameters_of(DieRef scope);
 // Variables of the blocks of `scope` that hold `pc` (a file address): inner blocks first, in order of declaration
 // within a block. Inlined calls are scopes of their own and not entered.
 std::vector<Variable> locals_of(DieRef scope, std::uint64_t pc);
+// The stretch of code around `pc` in which the same blocks hold: names mean the same for all of it.
+FileRange same_blocks_around(DieRef scope, std::uint64_t pc);
 // Variables at namespace scope of the unit that holds `scope`, its file-static ones too, sorted by name.
 std::vector<Variable> globals_of(DieRef scope);
 // Static variables that live in functions of that unit are found by name only ("function::name").

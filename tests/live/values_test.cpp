@@ -1,5 +1,6 @@
 // Variables and expressions of real programs: each kind of type, each kind of place, as gcc and clang write them in
 // DWARF 4 and 5, with and without optimisation.
+#include "daemon/eval/bound_trees.hpp"
 #include "tests/live/values_look.hpp"
 
 using namespace trapline;
@@ -343,7 +344,46 @@ TEST_CASE("thread-local variables, of this thread") {
   in_each({"", "static"}, "scalars", [](Look& look) { CHECK(look.show("shapes::per_thread") == "11"); });
 }
 
-TEST_CASE("conditions are parsed once a place, and say what is wrong with them") {
+TEST_CASE(
+    "a condition is bound once for all the code in which its names mean the same, and its tree names no process") {
+  for (const char* variant : {"", "O2", "nopie", "clang", "clang-O2", "O2-dwarf4"}) {
+    CAPTURE(variant);
+    Look look(build(variant), "scopes");
+    eval::ConditionCache cache;
+    const auto here = eval::place_of(look.view());
+    const auto block = sym::same_blocks_around(here.scope, here.file_pc);
+    CHECK(block.contains(here.file_pc));
+    CHECK(block.end - block.begin > 1);
+    for (auto place = here; place.file_pc < block.end; ++place.file_pc) {
+      const auto& tree = cache.find(look.view(), place, "shadow + innermost + argument");
+      REQUIRE(tree);
+      // Where its variables are is in the tree: nothing more of the debug information is wanted to run it.
+      const auto check = [&](const eval::Node& node, const auto& self) -> std::size_t {
+        std::size_t variables = 0;
+        if (node.kind == eval::NodeKind::variable) {
+          ++variables;
+          REQUIRE(node.place);
+          const auto* entry = node.place->locations.at(place.file_pc);
+          const auto read = sym::location_of(node.symbol.die, place.file_pc);
+          REQUIRE(read);
+          CHECK((entry == nullptr ? 0 : entry->expression->size()) == read->size());
+        }
+        for (const auto& kid : node.kids) variables += self(*kid, self);
+        return variables;
+      };
+      CHECK(check(**tree, check) == 3);
+    }
+    CHECK(cache.bound() == 1);
+    auto outside = here;
+    outside.file_pc = block.begin - 1;
+    static_cast<void>(cache.find(look.view(), outside, "shadow + innermost + argument"));
+    CHECK(cache.bound() == 2);
+    CHECK(eval::condition(look.view(), "shadow == 3 && argument == 42", cache).value());
+    CHECK(cache.bound() == 3);
+  }
+}
+
+TEST_CASE("conditions say what is wrong with them") {
   Look look(build(""), "scopes");
   const auto cache = eval::make_condition_cache();
   for (int i = 0; i < 3; ++i) {

@@ -49,9 +49,20 @@ std::string text_of(const sym::Type* type, int depth = 0) {
   return text;
 }
 
+std::string text_of(const Result<sym::Expression>& found) { return found ? text_of(*found) : found.error().message; }
+
+std::string text_of(const Result<sym::LocationList>& list, std::uint64_t at) {
+  if (!list) return list.error().message;
+  const auto* entry = list->at(at);
+  return entry == nullptr ? "" : text_of(entry->expression);
+}
+
+// What is read for one pc, and the whole list that is read once, say the same.
 std::string location(const sym::Variable& variable, std::uint64_t at) {
-  const auto found = sym::location_of(variable.die, at);
-  return found ? text_of(*found) : found.error().message;
+  auto found = text_of(sym::location_of(variable.die, at));
+  if (const auto listed = text_of(sym::locations_of(variable.die), at); listed != found)
+    FAIL_CHECK(variable.name << " at " << at << ": " << found << " and in the list " << listed);
+  return found;
 }
 
 std::string scope_text(const sym::DieRef& scope, std::uint64_t at) {
@@ -62,8 +73,23 @@ std::string scope_text(const sym::DieRef& scope, std::uint64_t at) {
   };
   for (const auto& one : sym::parameters_of(scope)) add("parameter", one);
   for (const auto& one : sym::locals_of(scope, at)) add("local", one);
-  const auto base = sym::frame_base_of(scope, at);
-  return text + "  frame base " + (base ? text_of(*base) : base.error().message) + "\n";
+  const auto base = text_of(sym::frame_base_of(scope, at));
+  CHECK(text_of(sym::frame_bases_of(scope), at) == base);
+  return text + "  frame base " + base + "\n";
+}
+
+// Names mean the same from one end of the stretch to the other.
+void check_stretch(const sym::DieRef& scope, std::uint64_t at) {
+  const auto stretch = sym::same_blocks_around(scope, at);
+  REQUIRE(stretch.contains(at));
+  const auto dies = [&](std::uint64_t pc) {
+    std::vector<sym::DieRef> all;
+    for (const auto& one : sym::locals_of(scope, pc)) all.push_back(one.die);
+    return all;
+  };
+  const auto here = dies(at);
+  CHECK(dies(stretch.begin) == here);
+  CHECK(dies(stretch.end - 1) == here);
 }
 
 std::string function_text(const sym::Module& module, std::string_view name) {
@@ -79,6 +105,7 @@ std::string function_text(const sym::Module& module, std::string_view name) {
         for (const auto& level : module.inline_chain(at)) {
           text += fmt::format(" {} from {}:{}\n", level.name, level.call_file, level.call_line.value);
           text += scope_text(level.die, at);
+          check_stretch(level.die, at);
         }
       }
     }
