@@ -232,7 +232,8 @@ std::optional<LoadAddr> Modules::Impl::r_debug(const util::Memory& memory) const
   return std::nullopt;
 }
 
-bool Modules::Impl::follow_link_map(Pid pid, const util::Memory& memory, Changes& changes) {
+bool Modules::Impl::follow_link_map(Pid pid, const util::Memory& memory, Changes& changes,
+                                    std::optional<std::vector<os::Mapping>> maps) {
   const auto place = r_debug(memory);
   const auto map = place ? read_link_map(*place, memory) : std::nullopt;
   if (!map) return false;
@@ -248,7 +249,6 @@ bool Modules::Impl::follow_link_map(Pid pid, const util::Memory& memory, Changes
     return true;
   };
   keep([](const Entry& e) { return e.role == Role::program; });
-  std::optional<std::vector<os::Mapping>> maps;  // read when something new has appeared, and then once
   std::vector<const LinkMapEntry*> fresh;
   for (const auto& link : map->entries) {
     const bool program =
@@ -261,7 +261,7 @@ bool Modules::Impl::follow_link_map(Pid pid, const util::Memory& memory, Changes
     if (known) continue;
     // A second name space lists the one loader again.
     if (std::ranges::any_of(entries, [&](const auto& e) { return e->mapped.range.contains(link.dynamic); })) continue;
-    if (!maps) {
+    if (!maps) {  // only when something new has appeared: a thousand threads make a long map
       auto read = os::mappings(pid);
       maps = read ? std::move(*read) : std::vector<os::Mapping>{};
     }
@@ -297,13 +297,13 @@ Result<Changes> Modules::load_process(Pid pid, const util::Memory& memory) {
   impl_->add_vdso(memory, maps, changes);
   if (impl_->entries.empty())
     return fail(Errc::process_gone, fmt::format("process {} maps no program that can be read", pid.value));
-  if (!impl_->follow_link_map(pid, memory, changes)) impl_->add_from_maps(pid, memory, maps, changes);
+  if (!impl_->follow_link_map(pid, memory, changes, maps)) impl_->add_from_maps(pid, memory, maps, changes);
   return changes;
 }
 
 Result<Changes> Modules::refresh(Pid pid, const util::Memory& memory) {
   Changes changes;
-  if (impl_->follow_link_map(pid, memory, changes)) return changes;
+  if (impl_->follow_link_map(pid, memory, changes, std::nullopt)) return changes;
   if (impl_->auxv.base != 0) return changes;  // the loader will tell; until then nothing is certain
   TL_TRY(const auto maps, os::mappings(pid));
   impl_->add_from_maps(pid, memory, maps, changes);

@@ -43,7 +43,9 @@ struct Modules::Impl {
   Entry* add(Pid pid, const std::string& path, const os::Mapping* mapping, std::optional<std::uint64_t> bias, Role role,
              const util::Memory& memory, Changes& changes);
   // True: the link map was read, and is what `entries` show now.
-  bool follow_link_map(Pid pid, const util::Memory& memory, Changes& changes);
+  // `maps`: where they were read at this stop already.
+  bool follow_link_map(Pid pid, const util::Memory& memory, Changes& changes,
+                       std::optional<std::vector<os::Mapping>> maps);
   std::optional<LoadAddr> r_debug(const util::Memory& memory) const;
 };
 
