@@ -120,8 +120,10 @@ void Scanner::each_range(const UnitReader& unit, std::uint64_t at, bool indexed,
 
 void Scanner::add_files(const UnitReader& unit, std::uint32_t number) {
   const UnitRoot& root = unit.root();
-  if (!root.line_offset || unit.head().type == dw::ut_type) return;
-  // dwz gives many units one table. Before DWARF 5 the unit says where its first file is.
+  // Partial units share the tables of units that are whole; in a dwz file they do not even say in which folder.
+  const bool whole = unit.head().type == dw::ut_compile || unit.head().type == dw::ut_skeleton;
+  if (!root.line_offset || !whole || alternate_ || root.tag == dw::tag_partial_unit) return;
+  // Many units may have one table. Before DWARF 5 the unit says where its first file is.
   const XXH128_hash_t names = XXH3_128bits(root.folder.data(), root.folder.size());
   const auto name = XXH3_64bits(root.name.data(), root.name.size());
   bool fresh = false;

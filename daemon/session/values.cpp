@@ -224,6 +224,7 @@ Result<proto::ValueInfo> Session::evaluate(const proto::EvaluateSpec& spec) {
   const auto value = eval::evaluate_formatted(view, spec.expression, options);
   views_->settle();
   settle_calls(spec.context);
+  index_soon();  // a name may have made it wanted
   if (!value) return std::unexpected(value.error());
   TL_TRY(const auto now, views_->view(place));
   if (spec.context == proto::EvaluateContext::clipboard) options.limits.max_string = std::size_t{1} << 20;

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "daemon/index/build.hpp"
+#include "daemon/index/name_search.hpp"
 #include "daemon/sym/debug_link.hpp"
 #include "daemon/sym/dwarf_handle.hpp"
 #include "daemon/sym/functions.hpp"

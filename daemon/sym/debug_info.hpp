@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,11 @@
 #include "daemon/sym/elf_file.hpp"
 #include "daemon/sym/interval_index.hpp"
 #include "daemon/sym/line_program.hpp"
+
+namespace trapline::index {
+class DebugFile;
+class NameSearch;
+}  // namespace trapline::index
 
 namespace trapline::sym {
 
@@ -69,10 +75,20 @@ class DebugInfo {
   const index::Index* table();
   const index::Index* names_index();
   void use_index(std::shared_ptr<const index::Index> index);
+  // Made of what is open here, at once; null where use_index() has no use for it. `threads` as index::BuildOptions.
+  std::shared_ptr<const index::Index> build_index(unsigned threads);
+  // Somebody builds an index (or, later, does not after all): until it is there partial_index() answers.
+  void expect_index(bool expected) { index_expected_ = expected; }
+  // Names of that base only, in the units that have them and the names of those scopes. Null: no index is expected, or
+  // only a whole one will do.
+  enum class Where : std::uint8_t { tables, first_units, anywhere };
+  std::shared_ptr<const index::Index> partial_index(std::string_view base, Where where,
+                                                    std::span<const std::string> scopes = {});
+  bool has_name_table();  // one that has inlined functions too, and can be used
   // The DIE of an entry of the index; none where there is another one: the index then is not believed any more.
-  std::optional<Dwarf_Die> die_of(const index::Index::Entry& entry);
-  // Every inlined call of the function whose abstract DIE this is.
-  std::vector<Dwarf_Die> instances_of(const Dwarf_Die& abstract);
+  std::optional<Dwarf_Die> die_of(const index::Index& index, const index::Index::Entry& entry);
+  // Every inlined call of the function whose abstract DIE this is. `part`: the partial index that named it, or null.
+  std::vector<Dwarf_Die> instances_of(const Dwarf_Die& abstract, const index::Index* part);
   bool any_optimized();
 
   // All of the file's own; each says something of itself, which takes a while for thousands.
@@ -122,6 +138,8 @@ class DebugInfo {
   const Unit* unit_by_aranges(std::uint64_t at);
   bool open_unit(Unit& unit, std::uint64_t first_die, bool in_types);
   std::shared_ptr<const index::Index> survey() const;
+  std::shared_ptr<const index::DebugFile> alternate_view() const;
+  index::NameSearch& name_search();
   void read_unit_ranges();
   const IntervalIndex<std::uint32_t>& unit_ranges();
   void add_aranges(const std::vector<bool>& covered);
@@ -138,6 +156,9 @@ class DebugInfo {
   std::shared_ptr<const index::Index> index_, survey_;
   std::vector<std::shared_ptr<const index::Index>> given_up_;  // what was read of them is still pointed at
   bool surveyed_ = false;
+  bool index_expected_ = false;
+  std::unique_ptr<index::NameSearch> search_;
+  std::map<std::pair<Where, std::string>, std::shared_ptr<const index::Index>> partial_;
   bool units_read_ = false;
   bool ranges_read_ = false;
   std::deque<Unit> units_;

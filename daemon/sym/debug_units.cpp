@@ -8,6 +8,7 @@
 
 #include "daemon/index/build.hpp"
 #include "daemon/index/debug_sections.hpp"
+#include "daemon/index/name_search.hpp"
 #include "daemon/sym/debug_info.hpp"
 #include "daemon/sym/dwarf_handle.hpp"
 #include "daemon/sym/functions.hpp"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::uint64_t many_pages = 1 << 20;        // of .debug_info between two units
 constexpr std::uint64_t large_debug_info = 1 << 20;  // as module_index.cpp has it
+constexpr std::size_t most_partial = 64;             // partial indexes that are kept, of 128 KiB and more
 
 index::Sections sections_of(const ElfFile& file) {
   const auto contents = [&](const char* name) { return file.contents(name); };
@@ -42,9 +44,47 @@ std::shared_ptr<const index::DebugFile> view_of(const ElfFile& file, const ElfFi
 
 }  // namespace
 
+std::shared_ptr<const index::DebugFile> DebugInfo::alternate_view() const {
+  return alternate_file_ && alternate_ ? view_of(*alternate_file_, program_) : nullptr;
+}
+
 std::shared_ptr<const index::Index> DebugInfo::survey() const {
-  auto alternate = alternate_file_ && alternate_ ? view_of(*alternate_file_, program_) : nullptr;
-  return index::survey(view_of(file_, program_), std::move(alternate));
+  return index::survey(view_of(file_, program_), alternate_view());
+}
+
+std::shared_ptr<const index::Index> DebugInfo::build_index(unsigned threads) {
+  const auto key = index::Key::of(file_.path());
+  auto bytes = index::build(view_of(file_, program_), alternate_view(), key, {.threads = threads});
+  auto made = bytes && !file_.lost() ? index::Index::from_bytes(*std::move(bytes), key) : fail(Errc::not_available, {});
+  if (made) use_index(*made);
+  return made && index_ == *made ? index_ : nullptr;
+}
+
+index::NameSearch& DebugInfo::name_search() {
+  if (!search_)
+    search_ = std::make_unique<index::NameSearch>(view_of(file_, program_), alternate_view(),
+                                                  file_.contents(".debug_names"), file_.contents(".gdb_index"));
+  return *search_;
+}
+
+bool DebugInfo::has_name_table() { return name_search().has_names(); }
+
+std::shared_ptr<const index::Index> DebugInfo::partial_index(std::string_view base, Where where,
+                                                             std::span<const std::string> scopes) {
+  if (!index_expected_ || names_index() || !table() || base.empty()) return nullptr;
+  auto key = std::pair(where, std::string(base));
+  for (const auto& scope : scopes) key.second += '\n' + scope;
+  const auto known = partial_.find(key);
+  if (known != partial_.end()) return known->second;
+  auto& search = name_search();
+  auto units = search.by_tables(base);
+  if (units.empty() && where != Where::tables) units = search.by_bytes(base, scopes);
+  if (where == Where::first_units) units = search.first_of(units);
+  auto made = units.empty() && where != Where::anywhere ? nullptr : search.index_of(units);
+  file_.release_pages();
+  if (made && (made->has_damaged_units() || made->unit_count() != survey_->unit_count())) made.reset();
+  if (partial_.size() >= most_partial) partial_.clear();
+  return partial_[std::move(key)] = std::move(made);
 }
 
 const index::Index* DebugInfo::names_index() {
@@ -72,6 +112,8 @@ void DebugInfo::use_index(std::shared_ptr<const index::Index> index) {
   if (index_) given_up_.push_back(std::move(index_));
   if (!index->problem().empty() && problem_.empty()) problem_ = fmt::format("{}: {}", file_.path(), index->problem());
   index_ = std::move(index);
+  partial_.clear();
+  search_.reset();
 }
 
 // libdw finds a unit by looking at the header of each before it, and each look maps some pages around it: they are
@@ -187,8 +229,8 @@ bool DebugInfo::any_optimized() {
   return false;
 }
 
-std::optional<Dwarf_Die> DebugInfo::die_of(const index::Index::Entry& entry) {
-  const auto unit = index_ ? index_->unit(entry.unit) : std::nullopt;
+std::optional<Dwarf_Die> DebugInfo::die_of(const index::Index& index, const index::Index::Entry& entry) {
+  const auto unit = index.unit(entry.unit);
   if (!unit) return std::nullopt;
   Dwarf* dwarf = unit->is(index::UnitRow::alternate) ? alternate_ : dwarf_;
   Dwarf_Die die;
@@ -200,10 +242,11 @@ std::optional<Dwarf_Die> DebugInfo::die_of(const index::Index::Entry& entry) {
   return same ? std::optional(die) : std::nullopt;
 }
 
-std::vector<Dwarf_Die> DebugInfo::instances_of(const Dwarf_Die& abstract) {
+std::vector<Dwarf_Die> DebugInfo::instances_of(const Dwarf_Die& abstract, const index::Index* part) {
   std::vector<Dwarf_Die> found;
   Dwarf_Die copy = abstract, die;
-  if (const auto* index = names_index(); index && index->has_instances() && !index->has_damaged_units()) {
+  const auto* index = names_index() ? names_index() : part;
+  if (index && index->has_instances() && !index->has_damaged_units()) {
     const bool elsewhere = dwarf_cu_getdwarf(abstract.cu) != dwarf_;
     for (const auto offset : index->instances_of(dwarf_dieoffset(&copy), elsewhere))
       if (dwarf_offdie(dwarf_, offset, &die) && dwarf_tag(&die) == DW_TAG_inlined_subroutine) found.push_back(die);

@@ -47,8 +47,14 @@ class ElfModule final : public Module {
   Dwarf* alternate() const;  // the dwz file, where one was found
   const ElfFile& file() const { return *file_; }
   DebugInfo* debug_info() const;  // opened by the first call; null where dwarf() is
-  // The index; where large debug information has none yet, it is built now. Null: there is none to be had.
+  // The index. Where there is none yet it is built now, but for large debug information whose index somebody builds:
+  // null then, and there are partial ones. Null, too, where none is to be had.
   const index::Index* index_for_names() const;
+  // An index in which the names of that base in those scopes are: of all names, or of those. `quick`: at least one of
+  // them, where the others would take a whole index; of that nobody says that it has all. Null: every unit has to be
+  // asked; quick: there is no such thing.
+  std::shared_ptr<const index::Index> index_naming(std::string_view base, std::span<const std::string> scopes,
+                                                   bool quick) const;
   bool has_debug_frame() const;  // known without opening the debug information
   // Bytes of the file as they are mapped at `at` (relocations not applied); fewer at a segment's end.
   std::span<const std::byte> bytes_at(std::uint64_t at, std::size_t count) const;
@@ -88,12 +94,15 @@ class ElfModule final : public Module {
   // Of the cache, or given by use_index(); known without opening the debug information.
   const index::Index* ready_index() const;
   bool unchanged_on_disk() const;
-  bool large() const;  // so much debug information that reading all of it takes a while
+  bool large() const;           // so much debug information that reading all of it takes a while
+  bool index_expected() const;  // there is none, and somebody builds it
   // Whether the DIEs have to be asked for that name, and can be now; else the symbols have the answer.
-  bool ask_dies_for(const NameQuery& query) const;
+  enum class Wanted : std::uint8_t { code, inlined, all };
+  bool ask_dies_for(const NameQuery& query, Wanted wanted) const;
   std::string alternate_path() const;
   void build_index() const;
-  void add_instances(const Dwarf_Die& abstract, const std::string& qualified, std::vector<Function>& found) const;
+  void add_instances(const Dwarf_Die& abstract, const std::string& qualified, const index::Index* part,
+                     std::vector<Function>& found) const;
 
   ModuleId id_;
   std::string path_;

@@ -71,6 +71,7 @@ DebugInfo* ElfModule::debug_info() const {
   if (!debug_tried_ && has_dwarf()) {
     debug_tried_ = true;
     debug_ = DebugInfo::open(*file_, debug_file_ ? *debug_file_ : *file_, options_, problem_);
+    if (debug_) debug_->expect_index(index_expected());
     if (debug_ && ready_index()) debug_->use_index(index_);
   }
   return debug_.get();
@@ -202,7 +203,7 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
 
   const NameQuery query = parse_name(name);
   if (!query.every_name() && query.base().empty()) return found;
-  if (ask_dies_for(query) && debug_info()) {
+  if (ask_dies_for(query, Wanted::code) && debug_info()) {
     for (const auto& entry : debug_->names().of(query)) {
       if (!entry.concrete || !die_fits(*this, entry.die, entry.qualified, query)) continue;
       const auto ranges = debug_->ranges_of(entry.die);
@@ -233,19 +234,20 @@ std::vector<Function> ElfModule::functions_named(std::string_view name) const {
 std::vector<Function> ElfModule::inlined_instances(std::string_view name) const {
   std::vector<Function> found;
   const NameQuery query = parse_name(name);
-  if ((!query.every_name() && query.base().empty()) || !ask_dies_for(query) || !debug_info()) return found;
+  if ((!query.every_name() && query.base().empty()) || !ask_dies_for(query, Wanted::inlined) || !debug_info())
+    return found;
   for (const auto& entry : debug_->names().of(query)) {
     if (entry.concrete || !die_fits(*this, entry.die, entry.qualified, query)) continue;
-    add_instances(entry.die, entry.qualified, found);
+    add_instances(entry.die, entry.qualified, entry.part.get(), found);
   }
   return found;
 }
 
-void ElfModule::add_instances(const Dwarf_Die& abstract, const std::string& qualified,
+void ElfModule::add_instances(const Dwarf_Die& abstract, const std::string& qualified, const index::Index* part,
                               std::vector<Function>& found) const {
   const std::string name = qualified.empty() ? qualified_name(*this, abstract) : qualified;
   const char* linkage = linkage_name(abstract);
-  for (const auto& die : debug_->instances_of(abstract)) {
+  for (const auto& die : debug_->instances_of(abstract, part)) {
     const auto ranges = debug_->ranges_of(die);
     if (ranges.empty()) continue;
     Dwarf_Die copy = die;
@@ -267,7 +269,7 @@ std::vector<Function> ElfModule::search_functions(std::string_view query, std::s
   std::unordered_set<std::uint64_t> seen;
   NameQuery any;
   any.components.emplace_back(split_scopes(query).back());
-  if ((ready_index() || ask_dies_for(any)) && debug_info()) {
+  if ((ready_index() || ask_dies_for(any, Wanted::all)) && debug_info()) {
     const auto base = split_scopes(query).back();
     for (const auto& entry : debug_->names().containing(without_template_arguments(base))) {
       if (found.size() >= limit) return found;

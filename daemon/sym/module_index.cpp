@@ -2,7 +2,6 @@
 // when a question cannot be answered without. Small debug information needs none: reading it takes less than looking.
 #include <fmt/format.h>
 
-#include "daemon/index/build.hpp"
 #include "daemon/index/store.hpp"
 #include "daemon/sym/debug_info.hpp"
 #include "daemon/sym/debug_link.hpp"
@@ -42,20 +41,46 @@ const index::Index* ElfModule::ready_index() const {
   return index_.get();
 }
 
+bool ElfModule::index_expected() const { return options_.index_comes && !index_never_ && large() && !ready_index(); }
+
 const index::Index* ElfModule::index_for_names() const {
-  if (!ready_index() && large() && !std::exchange(build_tried_, true)) build_index();
+  if (index_expected()) {
+    index_missed_ = true;
+    return nullptr;
+  }
+  if (!ready_index()) build_index();
   return debug_info() ? debug_->names_index() : nullptr;
 }
 
-bool ElfModule::ask_dies_for(const NameQuery& query) const {
+std::shared_ptr<const index::Index> ElfModule::index_naming(std::string_view base, std::span<const std::string> scopes,
+                                                            bool quick) const {
+  const auto kept = [](const index::Index* whole) {  // by the module: borrowed
+    return std::shared_ptr<const index::Index>(std::shared_ptr<void>{}, whole);
+  };
+  if (const auto* whole = index_for_names()) return kept(whole);
+  if (!debug_info() || !index_expected()) return nullptr;
+  using Where = DebugInfo::Where;
+  if (quick) return debug_->partial_index(base, Where::first_units, scopes);
+  if (auto part = debug_->partial_index(base, Where::anywhere, scopes)) return part;
+  // So many units may have it that all of them can be asked as well.
+  build_index();
+  return kept(debug_->names_index());
+}
+
+bool ElfModule::ask_dies_for(const NameQuery& query, Wanted wanted) const {
   if (!has_dwarf()) return false;
   if (const auto* index = ready_index()) return !says_nothing_of(*index, query);
   if (!large() && !debug_info_waits()) return true;
   if (options_.index_comes && !index_never_) {
     index_missed_ = true;
-    return false;
+    const ElfFile& file = debug_file_ ? *debug_file_ : *file_;
+    const bool tables = file.section(".debug_names") != nullptr || file.section(".gdb_index") != nullptr;
+    if (!tables || debug_info_waits() || wanted == Wanted::all || query.every_name() || !debug_info()) return false;
+    // What the file's own tables name is answered at once. That of gdb leaves out what is inlined everywhere.
+    const auto part = debug_->partial_index(query.base(), DebugInfo::Where::tables);
+    return part && (wanted == Wanted::code || debug_->has_name_table()) && !says_nothing_of(*part, query);
   }
-  if (large() && !std::exchange(build_tried_, true)) build_index();
+  if (large()) build_index();
   return true;
 }
 
@@ -65,7 +90,10 @@ bool ElfModule::unchanged_on_disk() const {
   return file.is_still_at_its_path();
 }
 
-void ElfModule::no_index() const { index_never_ = true; }
+void ElfModule::no_index() const {
+  index_never_ = true;
+  if (debug_) debug_->expect_index(false);
+}
 
 // Of a debug file that nobody opened yet, which stays so.
 std::string ElfModule::alternate_path() const {
@@ -107,16 +135,12 @@ void ElfModule::use_index(std::shared_ptr<const index::Index> index) const {
 }
 
 void ElfModule::build_index() const {
-  const auto source = index_source();
-  auto file = source ? index::DebugFile::open(source->path) : fail(Errc::not_available, {});
-  if (!file) return;
-  std::shared_ptr<const index::DebugFile> alternate;
-  if (!source->alternate.empty())
-    if (auto opened = index::DebugFile::open(source->alternate)) alternate = *opened;
-  const auto key = index::Key::of(source->path);
-  auto bytes = index::build(*file, alternate, key, {});
-  if (!bytes) return;
-  if (auto index = index::Index::from_bytes(*std::move(bytes), key)) use_index(*index);
+  if (std::exchange(build_tried_, true) || !debug_info()) return;
+  auto made = debug_->build_index(large() ? 0 : 1);
+  if (!made) return;
+  index_tried_ = true;
+  index_missed_ = false;
+  index_ = std::move(made);
 }
 
 }  // namespace trapline::sym

@@ -68,9 +68,10 @@ bool NameIndex::add(const index::Index& index, std::span<const index::Index::Ent
                     std::vector<Entry>& found) {
   for (const auto& entry : entries) {
     if (entry.kind != index::Kind::function && entry.kind != index::Kind::inlined) continue;
-    const auto die = info_.die_of(entry);
+    const auto die = info_.die_of(index, entry);
     if (!die) return false;
-    found.push_back({.base = index::base_of(entry.name),
+    const char* name = die_name(*die);  // lives as long as the file: an index may go
+    found.push_back({.base = index::base_of(name ? name : ""),
                      .die = *die,
                      .unit = entry.unit,
                      .concrete = entry.kind == index::Kind::function,
@@ -89,6 +90,13 @@ std::vector<NameIndex::Entry> NameIndex::with_base(std::string_view base) {
   if (const auto* index = usable()) {
     std::vector<Entry> found;
     if (add(*index, index->with_base(base), found) && !index->damaged()) return found;
+  }
+  if (const auto part = info_.partial_index(base, DebugInfo::Where::anywhere)) {
+    std::vector<Entry> found;
+    if (add(*part, part->with_base(base), found)) {
+      for (auto& entry : found) entry.part = part;
+      return found;
+    }
   }
   build();
   const auto found = std::ranges::equal_range(entries_, base, {}, &Entry::base);

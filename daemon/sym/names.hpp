@@ -56,6 +56,7 @@ class NameIndex {
     std::uint32_t unit = 0;
     bool concrete = false;    // has code; else the abstract root of inlined calls
     std::string qualified{};  // with its scopes, where an index knows all of them by name; else empty
+    std::shared_ptr<const index::Index> part{};  // the partial index that named it
   };
   std::vector<Entry> of(const NameQuery& query);  // what the query may mean, by its base; all where it has none
   std::vector<Entry> with_base(std::string_view base);

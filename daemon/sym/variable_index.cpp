@@ -6,6 +6,7 @@
 
 #include "daemon/sym/debug_info.hpp"
 #include "daemon/sym/dwarf_handle.hpp"
+#include "daemon/sym/name_text.hpp"
 #include "daemon/sym/names.hpp"
 #include "daemon/sym/split_units.hpp"
 #include "daemon/sym/type_parts.hpp"
@@ -254,20 +255,48 @@ bool ScopeNames::add_known_units() {
   return true;
 }
 
-std::vector<std::size_t> ScopeNames::units_naming(std::string_view name) const {
-  std::vector<std::size_t> found;
-  const index::Index* index = numbered_as_index_ ? module_.index_for_names() : nullptr;
-  if (index && index->unit_count() == units_.size()) {
-    for (const auto& entry : index->with_base(index::base_of(name))) found.push_back(entry.unit);
-    for (std::size_t n = 0; index->has_damaged_units() && n < units_.size(); ++n)
-      if (const auto unit = index->unit(n); unit && unit->is(index::UnitRow::damaged)) found.push_back(n);
-    std::ranges::sort(found);
-    const auto again = std::ranges::unique(found);
-    found.erase(again.begin(), again.end());
-    if (!index->damaged()) return found;
+namespace {
+
+// Those that stand as they are in the debug information: names of unnamed scopes and of functions are made up.
+std::vector<std::string> plain_names(std::span<const std::string> scopes) {
+  std::vector<std::string> plain;
+  for (const auto& scope : scopes) {
+    const auto base = index::base_of(scope);
+    if (!base.empty() && std::ranges::all_of(base, is_word)) plain.emplace_back(base);
   }
+  return plain;
+}
+
+}  // namespace
+
+bool ScopeNames::add_units_of(const index::Index* index, std::string_view base, std::vector<std::size_t>& units) const {
+  if (!index || index->unit_count() != known_units_) return false;
+  for (const auto& entry : index->with_base(base)) units.push_back(entry.unit);
+  for (std::size_t n = 0; index->has_damaged_units() && n < known_units_; ++n)
+    if (const auto unit = index->unit(n); unit && unit->is(index::UnitRow::damaged)) units.push_back(n);
+  std::ranges::sort(units);
+  const auto again = std::ranges::unique(units);
+  units.erase(again.begin(), again.end());
+  return !index->damaged();
+}
+
+std::vector<std::size_t> ScopeNames::units_naming(std::string_view name, std::span<const std::string> scopes) const {
+  std::vector<std::size_t> found;
+  const auto base = index::base_of(name);
+  const auto index = numbered_as_index_ ? module_.index_naming(base, plain_names(scopes), false) : nullptr;
+  if (add_units_of(index.get(), base, found)) return found;
   found.resize(units_.size());
   std::iota(found.begin(), found.end(), std::size_t{0});
+  return found;
+}
+
+std::vector<std::size_t> ScopeNames::first_units_naming(std::string_view name,
+                                                        std::span<const std::string> scopes) const {
+  std::vector<std::size_t> found;
+  if (!numbered_as_index_ || module_.index_for_names()) return found;
+  const auto base = index::base_of(name);
+  const auto index = module_.index_naming(base, plain_names(scopes), true);
+  if (!add_units_of(index.get(), base, found)) found.clear();
   return found;
 }
 
@@ -285,6 +314,7 @@ std::vector<std::size_t> ScopeNames::units_of_file(std::string_view file) const 
 ScopeNames::ScopeNames(const ElfModule& module) : module_(module) {
   if (add_known_units()) {
     numbered_as_index_ = true;
+    known_units_ = units_.size();
     names_.resize(units_.size());
     return;
   }

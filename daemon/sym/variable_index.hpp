@@ -68,18 +68,22 @@ class ScopeNames {
   std::size_t unit_count() const { return units_.size(); }
   const UnitNames& unit(std::size_t n);
   // The units that may have the name at namespace or class scope, ascending: by the index, else all of them. Of a type
-  // that many have, one is named.
-  std::vector<std::size_t> units_naming(std::string_view name) const;
+  // that many have, one is named. `scopes`: what the caller will look for it in, outermost first.
+  std::vector<std::size_t> units_naming(std::string_view name, std::span<const std::string> scopes = {}) const;
+  // Some of them, without a whole index where there is none yet; none where units_naming() is as quick.
+  std::vector<std::size_t> first_units_naming(std::string_view name, std::span<const std::string> scopes) const;
   // Those whose file has that name or path end.
   std::vector<std::size_t> units_of_file(std::string_view file) const;
 
  private:
   bool add_known_units();
+  bool add_units_of(const index::Index* index, std::string_view base, std::vector<std::size_t>& units) const;
   std::optional<Dwarf_Die> root_of_types(DieRef& unit);
   void add_type_units(const SplitTree& split);
 
   const ElfModule& module_;
   bool numbered_as_index_ = false;
+  std::size_t known_units_ = 0;  // those of the index; others may come behind them
   std::vector<DieRef> units_;
   std::vector<std::unique_ptr<UnitNames>> names_;
   std::map<std::pair<std::uint32_t, std::uint64_t>, std::size_t> by_offset_;

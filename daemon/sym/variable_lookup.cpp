@@ -45,6 +45,8 @@ class Lookup {
   std::vector<Symbol> through_imports(const UnitNames& unit, const Path& scope, const Path& wanted, int depth);
   std::vector<Path> scopes_in_view();
   std::vector<Symbol> in_all_units();
+  std::vector<Symbol> in_units(ScopeNames& index, const std::vector<std::size_t>& units,
+                               const std::vector<Path>& scopes);
   std::vector<Symbol> in_function();
   std::vector<Symbol> in_file();
   Symbol local(const Variable& variable) const {
@@ -196,28 +198,41 @@ std::vector<Path> Lookup::scopes_in_view() {
 
 std::vector<Symbol> Lookup::in_all_units() {
   const std::vector<Path> scopes = scopes_in_view();
+  const auto around = std::span(name_.parts).first(name_.parts.size() - 1);
   std::vector<Symbol> declared;
   for (const Module* module : from_.modules) {
     if (!module->has_debug_info()) continue;
     ScopeNames& index = names_of(*module);
-    std::vector<Symbol> functions;
-    for (const std::size_t n : index.units_naming(name_.parts.back())) {
-      const UnitNames& unit = index.unit(n);
-      for (const Path& scope : scopes) {
-        auto found = in_unit(unit, joined(scope, name_.parts), spelling_);
-        if (found.empty()) continue;
-        if (found[0].declaration) {
-          if (declared.empty()) declared = std::move(found);
-          break;
-        }
-        if (found[0].kind != Symbol::Kind::function) return found;
-        functions.insert(functions.end(), found.begin(), found.end());
-        break;
-      }
-    }
-    if (!functions.empty()) return functions;
+    // A type or variable that some unit defines is the one that is meant: no need for an index of all of them.
+    auto some = in_units(index, index.first_units_naming(name_.parts.back(), around), scopes);
+    if (!some.empty() && !some[0].declaration && some[0].kind != Symbol::Kind::function) return some;
+    auto found = in_units(index, index.units_naming(name_.parts.back(), around), scopes);
+    if (found.empty()) continue;
+    if (!found[0].declaration) return found;
+    if (declared.empty()) declared = std::move(found);
   }
   return declared;
+}
+
+// Functions of all of the units; else what the first one has that defines it, or, at last, that declares it.
+std::vector<Symbol> Lookup::in_units(ScopeNames& index, const std::vector<std::size_t>& units,
+                                     const std::vector<Path>& scopes) {
+  std::vector<Symbol> functions, declared;
+  for (const std::size_t n : units) {
+    const UnitNames& unit = index.unit(n);
+    for (const Path& scope : scopes) {
+      auto found = in_unit(unit, joined(scope, name_.parts), spelling_);
+      if (found.empty()) continue;
+      if (found[0].declaration) {
+        if (declared.empty()) declared = std::move(found);
+        break;
+      }
+      if (found[0].kind != Symbol::Kind::function) return found;
+      functions.insert(functions.end(), found.begin(), found.end());
+      break;
+    }
+  }
+  return functions.empty() ? declared : functions;
 }
 
 // function::static_variable. The variable may stand in any block, and the function in any unit.

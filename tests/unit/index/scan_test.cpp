@@ -5,6 +5,7 @@
 
 #include "daemon/index/build.hpp"
 #include "daemon/index/dwarf_codes.hpp"
+#include "daemon/index/name_search.hpp"
 #include "tests/unit/index/elf_maker.hpp"
 
 namespace trapline::index {
@@ -292,6 +293,22 @@ TEST_CASE("one thread and several find the same") {
   const auto alone = describe(1);
   CHECK(alone.size() == 300 + 400 + 3 + 1);
   for (int round = 0; round < 5; ++round) CHECK(describe(4) == alone);
+}
+
+TEST_CASE("bytes are found wherever they lie") {
+  for (const std::size_t size : {0U, 1U, 3U, 15U, 16U, 17U, 40U, 100U})
+    for (const std::string wanted : {"x", "xy", "xyz", "xyzxyzxyzxyzxyzxyzxyz"})
+      for (std::size_t at = 0; at + wanted.size() <= size; ++at) {
+        std::string text(size, 'x');
+        text.replace(at, wanted.size(), wanted);
+        std::vector<std::uint64_t> expected;
+        for (auto next = text.find(wanted); next != std::string::npos; next = text.find(wanted, next + 1))
+          expected.push_back(next);
+        CHECK(places_of(std::as_bytes(std::span(text)), wanted, 1000) == expected);
+      }
+  CHECK(places_of({}, "x", 10).empty());
+  const std::string many(1000, 'x');
+  CHECK(places_of(std::as_bytes(std::span(many)), "x", 10).size() < 30);
 }
 
 TEST_CASE("base names") {

@@ -140,21 +140,38 @@ std::map<std::string, std::string> answers(const sym::Module& module) {
   for (const auto* name : {"squared", "sum", "stop", "call", "take", "far"})
     for (const auto& match : module.addresses_of(source, mark(source, name), 0).matches)
       all[std::string("line ") + name] += fmt::format("{:#x} {}\n", match.address, match.line.value);
-  const std::vector<std::vector<std::string>> names{
-      {"shapes", "counter"}, {"shapes", "Pair"},      {"shapes", "Base", "made"}, {"shapes", "depth"},
-      {"shapes", "spare"},   {"shapes", "there"},     {"shapes", "hidden"},       {"shapes", "Either"},
-      {"shapes", "Color"},   {"shapes", "OnlyThere"}, {"shapes", "Box<int, 2>"}};
+  const std::vector<std::vector<std::string>> names{{"shapes", "counter"},
+                                                    {"shapes", "Pair"},
+                                                    {"shapes", "Base", "made"},
+                                                    {"shapes", "depth"},
+                                                    {"shapes", "spare"},
+                                                    {"shapes", "there"},
+                                                    {"shapes", "hidden"},
+                                                    {"shapes", "Either"},
+                                                    {"shapes", "Color"},
+                                                    {"shapes", "OnlyThere"},
+                                                    {"shapes", "Box<int, 2>"},
+                                                    {"shapes", "Color", "green"},
+                                                    {"shapes", "OnlyThere", "link"},
+                                                    {"shapes", "nowhere"}};
   for (const auto& parts : names) all["name " + parts.back()] = lookup_text(module, parts);
   for (const auto& file : module.source_files()) all["files"] += file + "\n";
   all["optimized"] = module.optimized().value_or(false) ? "yes" : "no";
   return all;
 }
 
-void compare(const std::string& kind, const std::string& plain) {
+std::string plain_build_of(const std::string& kind) {
+  const auto plain = kind.substr(0, kind.find('.') + 2);
+  return kind.find(".O2") == std::string::npos ? plain : plain + ".O2";
+}
+
+// Questions that begin with `about`.
+void compare(const std::string& kind, const sym::Module& module, std::string_view about = "") {
   CAPTURE(kind);
-  const auto expected = answers(*open(program(plain), {.debug_dirs = {}}));
-  const auto got = answers(*open(program(kind), {.debug_dirs = {}}));
+  const auto expected = answers(*open(program(plain_build_of(kind)), {.debug_dirs = {}}));
+  const auto got = answers(module);
   for (const auto& [question, answer] : expected) {
+    if (!question.starts_with(about)) continue;
     CAPTURE(question);
     const auto found = got.find(question);
     REQUIRE(found != got.end());
@@ -202,10 +219,65 @@ TEST_CASE("wherever it lies, the debug information says the same") {
                            "gcc.5.dwz",           "gcc.5.shared",        "gcc.5.stripped",
                            "gcc.4.O2.split",      "gcc.5.O2.split",      "clang.4.O2.split",
                            "clang.5.O2.split",    "gcc.4.O2.dwp",        "clang.5.O2.dwp"}) {
-    const std::string name = kind;
-    auto plain = name.substr(0, name.find('.') + 2);
-    if (name.find(".O2") != std::string::npos) plain += ".O2";
-    compare(name, plain);
+    compare(kind, *open(program(kind), {.debug_dirs = {}}));
+  }
+}
+
+// As a session opens a large program whose index is being built.
+const sym::SearchOptions before_its_index{.debug_dirs = {}, .index_worth = 1, .index_comes = true};
+
+TEST_CASE("names are answered before there is an index, from the units that have them, and no index is built for it") {
+  for (const auto* kind : {"gcc.4", "gcc.5", "clang.4", "clang.5", "gcc.4.types", "gcc.5.types", "gcc.4.O2", "gcc.5.O2",
+                           "clang.4.O2", "clang.5.O2", "gcc.5.gz", "gcc.5.zstd", "clang.5.names", "gcc.5.gdbindex"}) {
+    const auto module = open(program(kind), before_its_index);
+    compare(kind, *module, "name ");
+    CHECK(module->wants_index());
+  }
+}
+
+// Without the symbols that would name functions too.
+std::string without_symbols(const TemporaryFolder& folder, std::string_view kind) {
+  const auto path = folder / "program";
+  lines_of(fmt::format("objcopy -w --strip-symbol='*' {} {} 2>&1", program(kind), path));
+  return path;
+}
+
+TEST_CASE("functions are answered before there is an index where the file has a table of names") {
+  for (const auto* kind : {"clang.5.names", "clang.5.O2.names", "gcc.5.gdbindex", "gcc.5.O2.gdbindex"}) {
+    CAPTURE(std::string(kind));
+    const TemporaryFolder folder;
+    const auto path = without_symbols(folder, kind);
+    const auto module = open(path, before_its_index);
+    CHECK(module->symbols_named("far_away").empty());
+    for (const auto* question : {"main", "shapes::stops", "far_away", "take", "sum", "name "})
+      compare(kind, *module, question);
+    if (std::string_view(kind).ends_with("names")) compare(kind, *module, "inlined");
+    CHECK(module->functions_named("no_such_function").empty());
+    CHECK(module->functions_named("shapes::main").empty());
+    CHECK(module->wants_index());
+  }
+}
+
+TEST_CASE("a table of names that is damaged or another file's is not believed") {
+  for (const auto& [kind, section, other] : {std::tuple("clang.5.names", ".debug_names", "clang.5.O2.names"),
+                                             std::tuple("gcc.5.gdbindex", ".gdb_index", "gcc.5.O2.gdbindex")}) {
+    CAPTURE(std::string(kind));
+    const TemporaryFolder folder;
+    const auto path = without_symbols(folder, kind);
+    lines_of(fmt::format("objcopy --dump-section {}={} {} /dev/null 2>&1", section, folder / "other", program(other)));
+    std::ofstream(folder / "noise") << std::string(4096, '\xff');
+    for (const auto* from : {"other", "noise"}) {
+      CAPTURE(std::string(from));
+      lines_of(
+          fmt::format("objcopy --update-section {}={} {} {} 2>&1", section, folder / from, path, folder / "changed"));
+      const auto module = open(folder / "changed", before_its_index);
+      const auto found = module->functions_named("shapes::far_away");
+      CHECK(found.size() <= 1);
+      for (const auto& function : found) CHECK(function.name == "shapes::far_away");
+      if (std::string_view(from) == "noise") CHECK(found.empty());
+      compare(kind, *module, "name ");
+      CHECK(module->wants_index());
+    }
   }
 }
 
