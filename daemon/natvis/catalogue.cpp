@@ -109,8 +109,8 @@ void Engine::Inside::index() {
   std::size_t order = 0;
   for (const File& file : files_)
     for (const auto& visual : file.document.types)
-      for (const TypePattern& pattern : visual->names)
-        by_name_[pattern.last_name()].push_back({&file, visual.get(), &pattern, order++});
+      for (const TypeVisual::Named& name : visual->names)
+        by_name_[name.pattern.last_name()].push_back({&file, visual.get(), &name, order++});
 }
 
 void Engine::Inside::forget_types() {
@@ -145,6 +145,20 @@ void Engine::Inside::look_at(const eval::FrameView& frame) {
 
 // ---- types
 
+// By the module's name as people know it: `libshapes.so` is libshapes.so.2.1 too. A type that is of no module is of
+// none that has a name.
+bool of_module(const Type* type, std::string_view name) {
+  if (name.empty()) return true;
+  if (!type->die()) return false;
+  const std::string& path = type->die().module->path();
+  const std::string_view base = std::string_view(path).substr(path.rfind('/') + 1);
+  if (base.size() < name.size() || !std::ranges::equal(base.substr(0, name.size()), name, [](char a, char b) {
+        return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+      }))
+    return false;
+  return base.size() == name.size() || base[name.size()] == '.';
+}
+
 void Engine::Inside::add_uses(const Type* record, std::vector<const sym::Member*>& path,
                               std::vector<std::unique_ptr<TypeUse>>& out, int depth) {
   const TypePattern name = parse_name(record->name());
@@ -156,14 +170,15 @@ void Engine::Inside::add_uses(const Type* record, std::vector<const sym::Member*
   for (const std::string& key : {name.last_name(), std::string("*")})
     if (const auto entries = by_name_.find(key); entries != by_name_.end())
       for (const Entry& entry : entries->second) {
-        if (!path.empty() && !entry.visual->inheritable) continue;
-        if (auto captures = match(*entry.pattern, name, record)) fits.push_back({entry, *std::move(captures)});
+        if (!path.empty() && !entry.name->inheritable) continue;
+        if (!of_module(record, entry.visual->guard.module)) continue;
+        if (auto captures = match(entry.name->pattern, name, record)) fits.push_back({entry, *std::move(captures)});
       }
   // Exact beats wildcard, then Priority, then what says more; of equals the user's file, the later file, and within a
   // file the earlier type.
   const auto rank = [](const Fit& fit) {
-    return std::tuple(fit.entry.pattern->exact(), fit.entry.visual->priority, !fit.entry.file->from_box,
-                      fit.entry.pattern->literals(), fit.entry.file);
+    return std::tuple(fit.entry.name->pattern.exact(), fit.entry.name->priority, !fit.entry.file->from_box,
+                      fit.entry.name->pattern.literals(), fit.entry.file);
   };
   const auto place = [&](const Fit& fit) {
     std::size_t n = 0;
@@ -215,7 +230,7 @@ std::optional<Engine::Inside::Seen> Engine::Inside::see(const Value& value) {
   if (record->kind() != TypeKind::record) return std::nullopt;
   record = record->complete(modules_);
   for (const auto& use : uses(record)) {
-    if (!usable(*use)) continue;
+    if (!in_view(use->visual.guard, value.view_name) || !usable(*use)) continue;
     Value subject = value;
     subject.type = record;
     for (const sym::Member* step : use->path) {
@@ -237,7 +252,7 @@ Result<const eval::Intrinsic*> Engine::Inside::find(const Type* record, std::str
   for (const auto& use : uses(record)) {
     const auto try_all = [&](const std::vector<IntrinsicText>& texts) -> const eval::Intrinsic* {
       for (const IntrinsicText& text : texts) {
-        if (text.name != name || text.parameters.size() != arguments) continue;
+        if (text.name != name || text.parameters.size() != arguments || !of_module(use->record, text.module)) continue;
         auto found = use->intrinsic(binding_, this, text);
         if (found) return *found;
         if (!wrong && !text.optional) wrong = found.error();
@@ -269,6 +284,8 @@ bool Engine::Inside::usable(TypeUse& use) {
   const Reading on = reading(use);
   Result<void> fine = check(on, use.visual.displays);
   for (const StringView& each : use.visual.string_views)
+    if (fine) fine = check(on, each.expression, use.record, {}, each.guard.optional);
+  for (const MostDerived& each : use.visual.most_derived)
     if (fine) fine = check(on, each.expression, use.record, {}, each.guard.optional);
   if (fine && use.visual.expand) fine = check(on, *use.visual.expand);
   use.usable = fine.has_value();
@@ -337,6 +354,8 @@ Result<void> Engine::Inside::check(const Reading& on, const Item& item) {
       return check(on, item.value, self, {}, false);
     case Item::Kind::synthetic:
       TL_TRY_VOID(check(on, item.displays));
+      for (const StringView& each : item.string_views)
+        TL_TRY_VOID(check(on, each.expression, self, {}, each.guard.optional));
       return item.expand ? check(on, *item.expand) : Result<void>();
     case Item::Kind::array:
     case Item::Kind::index_list:
@@ -366,8 +385,11 @@ Result<void> Engine::Inside::check(const Reading& on, const Item& item) {
         TL_TRY(const Type* type, on.type_of(variable.initial, self, locals));
         locals.push_back({variable.name, type->unqualified()});
       }
-      for (const Instruction& each : item.code)
-        if (each.expression) TL_TRY_VOID(check(on, *each.expression, self, locals, false));
+      if (!item.skip_variable.empty() && std::ranges::find(locals, item.skip_variable, &Local::name) == locals.end())
+        locals.push_back({item.skip_variable, sym::builtin(sym::Builtin::unsigned_int)});
+      for (const auto* code : {&item.code, &item.skip})
+        for (const Instruction& each : *code)
+          if (each.expression) TL_TRY_VOID(check(on, *each.expression, self, locals, false));
       return {};
     }
   }

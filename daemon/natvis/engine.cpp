@@ -19,11 +19,20 @@ std::vector<std::string> Engine::take_complaints() { return std::exchange(inside
 std::optional<std::string> Engine::summary(const eval::FrameView& frame, const eval::Value& value,
                                            const eval::Options& options, std::size_t depth) {
   inside_->look_at(frame);
+  if (const auto derived = inside_->most_derived(value)) {
+    const Deeper deeper(inside_->nesting);
+    return fmt::format("({}) {}", derived->type->name(),
+                       eval::summary_within(inside_->view(), *derived, options, depth));
+  }
   return inside_->line(value, options, depth);
 }
 
 std::optional<eval::ChildCount> Engine::child_count(const eval::FrameView& frame, const eval::Value& value) {
   inside_->look_at(frame);
+  if (const auto derived = inside_->most_derived(value)) {
+    const Deeper deeper(inside_->nesting);
+    return eval::child_count(inside_->view(), *derived);
+  }
   const auto seen = inside_->see(value);
   if (!seen || seen->expand() == nullptr) {
     if (seen && seen->synthetic != nullptr) return eval::ChildCount{};
@@ -37,6 +46,10 @@ std::optional<Result<std::vector<eval::Child>>> Engine::children(const eval::Fra
                                                                  std::string_view expression, std::uint64_t start,
                                                                  std::uint64_t count) {
   inside_->look_at(frame);
+  if (const auto derived = inside_->most_derived(value)) {
+    const Deeper deeper(inside_->nesting);
+    return eval::children(inside_->view(), *derived, by_address(*derived), start, count);
+  }
   const auto seen = inside_->see(value);
   if (!seen || seen->expand() == nullptr) return std::nullopt;
   const auto expansion = inside_->expand(*seen);

@@ -81,6 +81,8 @@ class Engine::Inside final : public eval::Intrinsics {
     const Expand* expand() const { return synthetic != nullptr ? synthetic->expand.get() : use->visual.expand.get(); }
   };
   std::optional<Seen> see(const eval::Value& value);
+  // What <MostDerivedType> says the object is; nullopt: nothing, or what it is declared as.
+  std::optional<eval::Value> most_derived(const eval::Value& value);
 
   // ---- looks
   std::optional<std::string> line(const eval::Value& value, const eval::Options& options, std::size_t depth);
@@ -161,7 +163,7 @@ class Engine::Inside final : public eval::Intrinsics {
   struct Entry {
     const File* file = nullptr;
     const TypeVisual* visual = nullptr;
-    const TypePattern* pattern = nullptr;
+    const TypeVisual::Named* name = nullptr;
     std::size_t order = 0;
   };
   std::unordered_map<std::string, std::vector<Entry>> by_name_;
@@ -185,7 +187,9 @@ class Engine::Inside final : public eval::Intrinsics {
   std::map<Key, std::shared_ptr<Expansion>> expansions_;
 };
 
-bool in_view(const Guard& guard, const std::string& view);
+// A C++ expression that gives it again wherever it is asked from: its address with its type. Empty: there is none.
+std::string by_address(const eval::Value& value);
+bool of_module(const sym::Type* type, std::string_view name);
 // `{$items}` and `{$values}` of a line: ours, not natvis'.
 bool stands_for_children(const Expression& expression);
 

@@ -22,9 +22,6 @@ struct Engine::Inside::PageOf {
   std::vector<Child>& out;
 };
 
-namespace {
-
-// A C++ expression that gives it again wherever it is asked from: its address with its type.
 std::string by_address(const Value& value) {
   if (value.place != Value::Place::memory || value.bit_size != 0 || value.visual) return {};
   const std::string& type = value.type->name();
@@ -36,6 +33,8 @@ std::string by_address(const Value& value) {
   if (kind == TypeKind::array || kind == TypeKind::function || value.type->is_reference()) return {};
   return fmt::format("*({})({:#x})", value.type->pointer_to()->name(), value.address.value);
 }
+
+namespace {
 
 Child problem(std::string name, Error error, const sym::Type* type) {
   Child child;

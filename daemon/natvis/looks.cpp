@@ -46,7 +46,7 @@ bool in_view(const Guard& guard, const std::string& view) {
 
 std::optional<Reading> Engine::Inside::applies(const Reading& on, const Guard& guard, const Value& subject,
                                                Error* wrong) {
-  if (!in_view(guard, subject.view_name)) return std::nullopt;
+  if (!in_view(guard, subject.view_name) || !of_module(on.use.record, guard.module)) return std::nullopt;
   TypeUse* use = &on.use;
   if (!guard.symbol.empty() && (use = by_symbol(on, guard, subject)) == nullptr) return std::nullopt;
   const Reading through = reading(*use);
@@ -219,13 +219,14 @@ std::optional<std::string> Engine::Inside::line(const Value& value, const eval::
 
 std::optional<Result<std::string>> Engine::Inside::string(const Value& value, std::size_t limit) {
   const auto seen = see(value);
-  if (!seen || seen->synthetic != nullptr) return std::nullopt;
+  if (!seen) return std::nullopt;
   if (nesting >= max_nesting)
     return Result<std::string>(
         fail(Errc::unsupported, fmt::format("<StringView> of {} leads back to itself", value.type->name())));
   const Deeper deeper(nesting);
   const Reading on = reading(*seen->use);
-  for (const StringView& each : seen->use->visual.string_views) {
+  for (const StringView& each :
+       seen->synthetic != nullptr ? seen->synthetic->string_views : seen->use->visual.string_views) {
     const auto through = applies(on, each.guard, seen->subject);
     if (!through) continue;
     auto what = specified(*through, each.expression, seen->subject);

@@ -29,6 +29,7 @@ struct Guard {
   // name's `*` stood for is $S1, $S2 ... in what is guarded. A type that nobody can name drops the element.
   Expression symbol;
   std::string symbol_name;
+  std::string module;  // ModuleName: only for types of that one
 };
 
 // Text with {expressions}.
@@ -96,7 +97,11 @@ struct Item {
   bool backward = false;  // ArrayItems: the first index runs fastest
   std::vector<Variable> variables;
   std::vector<Instruction> code;
-  std::vector<DisplayString> displays;  // synthetic
+  std::vector<Instruction>
+      skip;  // passes by as many elements as `skip_variable` says, and leaves there how many it did
+  std::string skip_variable;
+  std::vector<DisplayString> displays;   // synthetic
+  std::vector<StringView> string_views;  // synthetic
   std::unique_ptr<Expand> expand;
 };
 
@@ -114,17 +119,31 @@ struct IntrinsicText {
   };
   std::vector<Parameter> parameters;
   bool optional = false;
+  std::string module{};
+};
+
+struct MostDerived {
+  Guard guard;
+  Expression expression;
+  bool ignore_vtable = false;
 };
 
 struct TypeVisual {
-  std::vector<TypePattern> names;  // Name and AlternativeTypes
+  struct Named {
+    TypePattern pattern;
+    int priority = 2;  // Low 0 ... High 4
+    bool inheritable = true;
+  };
+  std::vector<Named> names;  // Name and AlternativeTypes
   std::string written;
   int line = 0;
-  int priority = 2;  // Low 0 ... High 4
-  bool inheritable = true;
+  Guard guard;  // its views and module
+  std::vector<MostDerived> most_derived;
   std::vector<IntrinsicText> intrinsics;
   std::vector<DisplayString> displays;
   std::vector<StringView> string_views;
+  Expression pointer;  // <SmartPointer>
+  bool pointer_expands = true;
   std::unique_ptr<Expand> expand;
   std::size_t file = 0;  // the engine's number of the file
 };

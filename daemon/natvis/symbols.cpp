@@ -1,5 +1,6 @@
-// What the name of a function or object says of a value whose type says nothing: std::any's manager is called by the
-// type that it manages.
+// What tells more of a value than its type: the name of a function or object that it points to (std::any's manager is
+// called by the type that it manages), and <MostDerivedType>.
+#include "daemon/eval/frame_context.hpp"
 #include "daemon/natvis/inside.hpp"
 #include "daemon/sym/module.hpp"
 
@@ -43,6 +44,31 @@ TypeUse* Engine::Inside::by_symbol(const Reading& on, const Guard& guard, const 
     if (each.type == nullptr) each.type = use.type_named(binding_, this, each.text);
   }
   return &use.with_symbols(*std::move(found));
+}
+
+std::optional<eval::Value> Engine::Inside::most_derived(const eval::Value& value) {
+  if (value.raw || value.as_declared || value.visual || value.is_problem() || nesting > 16) return std::nullopt;
+  const auto seen = see(value);
+  if (!seen) return std::nullopt;
+  for (const MostDerived& each : seen->use->visual.most_derived) {
+    const auto through = applies(reading(*seen->use), each.guard, seen->subject);
+    if (!through) continue;
+    auto object = through->run(each.expression, seen->subject);
+    if (!object) continue;
+    const sym::Type* type = object->type->strip();
+    if (type->kind() == sym::TypeKind::pointer || object->type->is_reference()) {
+      const auto at = eval::pointer_bits(*view_.memory, *object);
+      if (!at || *at == 0) continue;
+      object = eval::in_memory(type->target(), LoadAddr{*at});
+    }
+    type = object->type->strip()->complete(modules_);
+    if (type->kind() != sym::TypeKind::record || type == value.type->strip()->complete(modules_)) return std::nullopt;
+    object->type = type;
+    object->as_declared = each.ignore_vtable;
+    object->view_name = value.view_name;
+    return *std::move(object);
+  }
+  return std::nullopt;
 }
 
 }  // namespace trapline::natvis

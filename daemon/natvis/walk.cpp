@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+#include <map>
+
 #include "daemon/eval/interpreter.hpp"
 #include "daemon/eval/number.hpp"
 
@@ -58,6 +62,7 @@ Result<std::uint64_t> Reading::pointer(const Expression& expression, const sym::
 Result<const Alternative*> choose(const Reading& reading, const std::vector<Alternative>& all, const Value& subject,
                                   const std::vector<Local>& locals, std::vector<Value>* slots) {
   for (const Alternative& each : all) {
+    if (!in_view(each.guard, subject.view_name)) continue;
     if (each.guard.optional && !reading.type_of(each.expression, subject.type, locals)) continue;
     if (each.guard.condition.empty()) return &each;
     auto holds = reading.truth(each.guard.condition, subject, locals, slots);
@@ -345,6 +350,7 @@ class CustomWalk final : public Walk {
   Result<void> page(const Reading& reading, std::uint64_t start, std::uint64_t count, const Emit& emit) override {
     Budget budget;
     TL_TRY(State state, begin(reading, start));
+    if (!item_.skip.empty() && start - state.index > stride) TL_TRY_VOID(skip(reading, budget, start, state));
     while (state.index < start + count) {
       TL_TRY(const Instruction* item, to_item(reading, budget, state));
       if (item == nullptr) return {};
@@ -400,16 +406,47 @@ class CustomWalk final : public Walk {
         locals_.push_back({variable.name, type});
         first.slots.push_back(std::move(value));
       }
-      kept_.push_back(std::move(first));
+      const auto named = std::ranges::find(locals_, item_.skip_variable, &Local::name);
+      skip_slot_ = static_cast<std::size_t>(named - locals_.begin());
+      if (!item_.skip_variable.empty() && named == locals_.end()) {
+        locals_.push_back({item_.skip_variable, sym::builtin(sym::Builtin::unsigned_int)});
+        first.slots.push_back(skip_count(locals_.back().type, 0));
+      }
+      kept_.emplace(0, std::move(first));
     }
-    return kept_[static_cast<std::size_t>(std::min<std::uint64_t>(index / stride, kept_.size() - 1))];
+    return std::prev(kept_.upper_bound(index))->second;
+  }
+
+  static Value skip_count(const sym::Type* type, std::uint64_t count) {
+    return eval::computed(
+        type, eval::store_number(type, {.floating = false, .integer = static_cast<eval::Int128>(count), .real = 0}));
+  }
+  // From the first element on, as the list's own code does it: it begins anew with its variables as <Skip> left them.
+  Result<void> skip(const Reading& reading, Budget& budget, std::uint64_t count, State& state) {
+    State skipped = kept_.begin()->second;
+    Value& passed = skipped.slots[skip_slot_];
+    passed = skip_count(locals_[skip_slot_].type, std::min<std::uint64_t>(count, UINT32_MAX));
+    TL_TRY(const Instruction* none, run(item_.skip, reading, budget, skipped));
+    (void)none;
+    TL_TRY(const auto bytes, eval::scalar_bytes(*reading.view.memory, passed));
+    const auto done = eval::load_number(locals_[skip_slot_].type, bytes).integer;
+    if (done <= static_cast<eval::Int128>(state.index) || done > static_cast<eval::Int128>(count)) return {};
+    skipped.at = 0;
+    skipped.index = static_cast<std::uint64_t>(done);
+    kept_.emplace(skipped.index, skipped);
+    state = std::move(skipped);
+    return {};
   }
 
   // Runs up to the next <Item>; nullptr: the end.
   Result<const Instruction*> to_item(const Reading& reading, Budget& budget, State& state) {
-    while (state.at < item_.code.size()) {
+    return run(item_.code, reading, budget, state);
+  }
+  Result<const Instruction*> run(const std::vector<Instruction>& code, const Reading& reading, Budget& budget,
+                                 State& state) {
+    while (state.at < code.size()) {
       TL_TRY_VOID(budget.spend());
-      const Instruction& each = item_.code[state.at];
+      const Instruction& each = code[state.at];
       switch (each.kind) {
         case Instruction::Kind::item: return &each;
         case Instruction::Kind::jump: state.at = each.target; break;
@@ -429,13 +466,14 @@ class CustomWalk final : public Walk {
   void pass(State& state) {
     ++state.at;
     ++state.index;
-    if (state.index == kept_.size() * stride) kept_.push_back(state);
+    if (state.index % stride == 0) kept_.emplace(state.index, state);
   }
 
   const Item& item_;
   Value subject_;
   std::vector<Local> locals_;
-  std::vector<State> kept_;  // at every `stride`th element
+  std::size_t skip_slot_ = 0;
+  std::map<std::uint64_t, State> kept_;  // by their indexes: every `stride`th, and where <Skip> led
   std::optional<std::uint64_t> total_;
 };
 

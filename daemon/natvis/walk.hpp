@@ -86,6 +86,7 @@ std::unique_ptr<Walk> make_tree_walk(const Item& item, const sym::Type* node, st
                                      std::optional<std::uint64_t> size);
 std::unique_ptr<Walk> make_custom_walk(const Item& item, eval::Value subject);
 
+bool in_view(const Guard& guard, const std::string& view);
 std::unexpected<Error> corrupt(std::string why);
 // The first whose condition holds; nullptr: none does. An alternative that does not bind and is optional is passed by.
 Result<const Alternative*> choose(const Reading& reading, const std::vector<Alternative>& all,

@@ -49,8 +49,8 @@ TEST_CASE("a file as VS Code's users write it") {
   CHECK(got.document.intrinsics.size() == 1);
   const TypeVisual& type = *got.document.types[0];
   CHECK(type.names.size() == 2);
-  CHECK(type.priority == 4);
-  CHECK_FALSE(type.inheritable);
+  CHECK(type.names[0].priority == 4);
+  CHECK_FALSE(type.names[0].inheritable);
   CHECK(type.line == 5);
   REQUIRE(type.displays.size() == 2);
   CHECK(type.displays[0].guard.condition.text == "n == 0");
