@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "daemon/util/fd.hpp"
+#include "daemon/util/zstd.hpp"
 
 namespace trapline::index {
 namespace {
@@ -21,6 +22,8 @@ namespace {
 // A declared size that zlib cannot reach (its best ratio is 1032:1), or beyond what a session may take, is damage.
 constexpr std::uint64_t max_inflated = std::uint64_t{8} << 30;
 constexpr std::uint64_t best_ratio = 1032;
+constexpr std::uint64_t best_zstd_ratio = 4096;  // more than real debug information reaches by far
+constexpr std::uint32_t compressed_by_zstd = 2;  // ELFCOMPRESS_ZSTD, which older <elf.h> do not have
 constexpr std::size_t max_sections = 1 << 16;
 constexpr std::size_t sample = 4096;
 
@@ -232,15 +235,25 @@ Result<Data> DebugFile::contents(Data file, const void* section_header) {
   if (raw.empty() || (!compressed && !old_style(raw))) return raw;
   const auto header = at<Elf64_Chdr>(raw, 0);
   const Data packed = raw.subspan(std::min<std::size_t>(raw.size(), compressed ? sizeof(Elf64_Chdr) : 12));
-  if (compressed && (!header || header->ch_type != ELFCOMPRESS_ZLIB))
+  const bool by_zstd = compressed && header && header->ch_type == compressed_by_zstd;
+  if (by_zstd && !util::has_zstd())
+    return fail_hint(Errc::unsupported, path_ + ": its sections are compressed with zstd, and libzstd.so.1 is missing",
+                     "install libzstd1");
+  if (compressed && !by_zstd && (!header || header->ch_type != ELFCOMPRESS_ZLIB))
     return fail(Errc::bad_debug_info, fmt::format("{}: a debug section is compressed with method {}, which is not read",
                                                   path_, header ? header->ch_type : 0));
   const std::uint64_t size = inflated_size(section, raw);
-  if (size == 0 || size > max_inflated || size / best_ratio > packed.size())
+  if (size == 0 || size > max_inflated || size / (by_zstd ? best_zstd_ratio : best_ratio) > packed.size())
     return fail(Errc::bad_debug_info, fmt::format("{}: a compressed debug section claims {} bytes", path_, size));
   void* room = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (room == MAP_FAILED) return fail(Errc::os, fmt::format("{}: {} bytes of memory", path_, size), errno);
   inflated_.push_back({room, size});
+  const Data inflated{static_cast<const std::byte*>(room), static_cast<std::size_t>(size)};
+  if (by_zstd) {
+    if (!util::inflate_zstd(packed, {static_cast<std::byte*>(room), static_cast<std::size_t>(size)}))
+      return fail(Errc::bad_debug_info, fmt::format("{}: a compressed debug section is damaged", path_));
+    return inflated;
+  }
   z_stream stream{};
   if (::inflateInit(&stream) != Z_OK) return fail(Errc::os, fmt::format("{}: zlib cannot start", path_));
   std::uint64_t taken = 0, made = 0;
@@ -260,7 +273,7 @@ Result<Data> DebugFile::contents(Data file, const void* section_header) {
   ::inflateEnd(&stream);
   if (state != Z_STREAM_END || made != size)
     return fail(Errc::bad_debug_info, fmt::format("{}: a compressed debug section is damaged", path_));
-  return Data{static_cast<const std::byte*>(room), static_cast<std::size_t>(size)};
+  return inflated;
 }
 
 }  // namespace trapline::index

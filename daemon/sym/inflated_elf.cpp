@@ -1,6 +1,5 @@
 #include "daemon/sym/inflated_elf.hpp"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 
@@ -8,6 +7,8 @@
 #include <cstring>
 #include <optional>
 #include <vector>
+
+#include "daemon/util/zstd.hpp"
 
 namespace trapline::sym {
 namespace {
@@ -19,27 +20,6 @@ constexpr std::uint64_t max_inflated = std::uint64_t{16} << 30;
 constexpr std::uint64_t max_ratio = 4096;
 
 std::uint64_t up(std::uint64_t size, std::uint64_t to) { return (size + to - 1) / to * to; }
-
-// Of zstd.h, stable since 1.0: sizes of errors are those for which the second says so.
-struct Zstd {
-  using Decompress = std::size_t (*)(void* to, std::size_t capacity, const void* from, std::size_t size);
-  using IsError = unsigned (*)(std::size_t code);
-  Decompress decompress = nullptr;
-  IsError is_error = nullptr;
-  explicit operator bool() const { return decompress != nullptr && is_error != nullptr; }
-};
-
-const Zstd& zstd() {
-  static const Zstd library = [] {
-    Zstd found;
-    if (void* handle = ::dlopen("libzstd.so.1", RTLD_NOW | RTLD_LOCAL)) {
-      found.decompress = reinterpret_cast<Zstd::Decompress>(::dlsym(handle, "ZSTD_decompress"));
-      found.is_error = reinterpret_cast<Zstd::IsError>(::dlsym(handle, "ZSTD_isError"));
-    }
-    return found;
-  }();
-  return library;
-}
 
 struct Packed {
   std::uint64_t offset = 0, size = 0;  // in the file, behind the Chdr
@@ -85,7 +65,7 @@ bool has_zstd_sections(Elf* elf) {
 }
 
 Result<std::unique_ptr<InflatedElf>> InflatedElf::make(Elf* original, int descriptor, const std::string& path) {
-  if (!zstd())
+  if (!util::has_zstd())
     return fail_hint(Errc::unsupported, path + ": its sections are compressed with zstd, and libzstd.so.1 is missing",
                      "install libzstd1");
   const auto file = file_of(original);
@@ -115,10 +95,9 @@ Result<std::unique_ptr<InflatedElf>> InflatedElf::make(Elf* original, int descri
   for (auto& header : headers) {
     const auto packed = packed_section(file, header);
     if (!packed) continue;
-    const std::size_t got =
-        zstd().decompress(made->base_ + end, packed->inflated, file.data() + packed->offset, packed->size);
     // What cannot be inflated is left out: an empty section, and not one of wrong bytes.
-    const bool whole_section = zstd().is_error(got) == 0 && got == packed->inflated;
+    const bool whole_section = util::inflate_zstd(std::as_bytes(file.subspan(packed->offset, packed->size)),
+                                                  {made->base_ + end, packed->inflated});
     header.sh_offset = end;
     header.sh_size = whole_section ? packed->inflated : 0;
     header.sh_flags &= ~static_cast<std::uint64_t>(SHF_COMPRESSED);

@@ -1,9 +1,6 @@
 #pragma once
 // An ELF file whose zstd-compressed sections libelf (before 0.189) cannot read: the same file with those sections
 // inflated behind it and named by a section header table of its own. Inside the room.
-//
-// libzstd is opened when the first such file is: it is on every Debian system (dpkg needs it), and no start pays for
-// it.
 #include <gelf.h>
 
 #include <cstddef>

@@ -244,7 +244,35 @@ TEST_CASE("what can be read of a real file's debug information is the same compr
     (*index)->each_name([&](auto, auto entries) { return count += entries.size(), true; });
     return count;
   };
+  CHECK(names(plain) > 20);
   CHECK(names(plain) == names(packed));
+  CHECK(names(index_of("find_shapes.gcc.5")) > 20);
+  CHECK(names(index_of("find_shapes.gcc.5")) == names(index_of("find_shapes.gcc.5.zstd")));
+}
+
+TEST_CASE("a section compressed with zstd that is damaged, or claims too much, is no file to index") {
+  const test::Folder folder;
+  const auto path = folder / "program";
+  std::filesystem::copy_file(test::fixture("find_shapes.gcc.5.zstd"), path);
+  const auto whole = test::section_of(path, ".debug_info");  // objcopy inflates it
+  REQUIRE(whole.size() > 100);
+  std::ifstream in(path, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  // zstd's magic; in front of it the section's header: type 2, the size, the alignment.
+  const auto frame = bytes.find("\x28\xb5\x2f\xfd");
+  REQUIRE(frame != std::string::npos);
+  const auto at = frame - 24;
+  REQUIRE(bytes[at] == 2);
+  REQUIRE(DebugFile::open(path));
+  for (const auto& [offset, value] :
+       {std::pair(frame + 40, '\x7e'), std::pair(frame, '\0'), std::pair(at + 14, '\x7f')}) {
+    auto damaged = bytes;
+    for (std::size_t i = 0; i < 4; ++i) damaged[offset + (i % 2)] = value;
+    std::ofstream(folder / "damaged", std::ios::binary) << damaged;
+    const auto opened = DebugFile::open(folder / "damaged");
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().code == Errc::bad_debug_info);
+  }
 }
 
 }  // namespace
