@@ -247,11 +247,15 @@ Result<NodePtr> Binder::cast_pointer(NodePtr node, const Type* type, CastStyle s
 // T(x), T(): of scalar types what a cast does; classes would need their constructor.
 Result<NodePtr> Binder::construct(const Syntax& syntax) {
   TL_TRY(const Type* type, type_of(*syntax.type));
-  if (syntax.kids.size() > 1 || is_record(type))
-    return fail(
-        Errc::unsupported,
-        fmt::format("`{}`: objects of class type are not made from an expression: that would run their constructor",
-                    written(syntax)));
+  if (is_record(type)) {
+    std::vector<NodePtr> arguments;
+    for (const SyntaxPtr& kid : syntax.kids) {
+      TL_TRY(NodePtr argument, bind(*kid));
+      arguments.push_back(std::move(argument));
+    }
+    return made_object(type, std::move(arguments), syntax);
+  }
+  if (syntax.kids.size() > 1) return bad(syntax, fmt::format("`{}` takes one value", type->name()));
   if (syntax.kids.empty()) {
     auto zero = make(NodeKind::constant, type->unqualified(), syntax);
     zero->bytes.resize(static_cast<std::size_t>(type->size().value_or(0)));

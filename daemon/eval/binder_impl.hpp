@@ -1,5 +1,5 @@
 #pragma once
-// Inside the room only: the binder's parts. binder.cpp: dispatch; binder_{literals,names,operators,casts}.cpp.
+// Inside the room only: the binder's parts, one file each: binder.cpp has the dispatch.
 #include "daemon/eval/binder.hpp"
 #include "daemon/eval/overload.hpp"
 #include "daemon/sym/methods.hpp"
@@ -75,8 +75,20 @@ class Binder {
   // Steps from `derived` to its base `base`; empty where it is none (or the same).
   std::vector<const sym::Member*> path_to_base(const sym::Type* derived, const sym::Type* base, int depth = 0) const;
 
-  // ---- binder_calls.cpp
-  struct Candidate;
+  // ---- binder_calls.cpp, binder_candidates.cpp, binder_arguments.cpp
+  // One function that a call may mean.
+  struct Candidate {
+    std::string name;
+    const sym::Type* type = nullptr;
+    sym::DieRef die;
+    std::string linkage;
+    bool object = false;                   // takes `this`
+    const sym::Type* record = nullptr;     // whose method it is
+    std::vector<const sym::Member*> path;  // from the object's class to `record`
+    bool constant = false;                 // its `this` points to const
+    std::optional<std::uint64_t> slot;     // virtual
+    bool instance = false;                 // of a function template, whose arguments were not written
+  };
   Result<NodePtr> call(const Syntax& syntax);
   Result<NodePtr> call_value(NodePtr callee, std::vector<NodePtr> arguments, const Syntax& syntax);
   Result<NodePtr> call_member(const Syntax& callee, std::vector<NodePtr> arguments, const Syntax& syntax);
@@ -98,6 +110,8 @@ class Binder {
                                    const std::vector<NodePtr>& arguments, const Syntax& syntax) const;
   Result<NodePtr> resolved_call(const std::string& name, const std::vector<Candidate>& all, NodePtr object,
                                 std::vector<NodePtr> arguments, bool direct, const Syntax& syntax);
+  static std::optional<std::size_t> best_without_templates(const std::vector<std::vector<Conversion>>& rows,
+                                                           const std::vector<const Candidate*>& viable);
   Result<NodePtr> code_of(const Candidate& chosen, const Syntax& syntax) const;
   Result<NodePtr> call_of(const Candidate& chosen, NodePtr object, std::vector<NodePtr> arguments, bool direct,
                           const Syntax& syntax);
@@ -108,6 +122,14 @@ class Binder {
   Result<NodePtr> promoted_argument(NodePtr argument, const Syntax& syntax);
   Result<NodePtr> finish_call(NodePtr node, const sym::Type* function, std::vector<NodePtr> arguments,
                               const Syntax& syntax);
+
+  // ---- binder_objects.cpp
+  Result<NodePtr> made_object(const sym::Type* type, std::vector<NodePtr> arguments, const Syntax& syntax);
+  Result<NodePtr> aggregate(const sym::Type* record, std::vector<NodePtr> arguments, const Syntax& syntax);
+  Result<NodePtr> constructed(const sym::Type* record, std::vector<NodePtr> arguments, const Syntax& syntax);
+  Result<NodePtr> passed_copy(NodePtr argument, const sym::Type* record, const Syntax& syntax);
+  Result<NodePtr> code_of_special(const Candidate& chosen, const Syntax& syntax) const;
+  Result<NodePtr> destructor_of(const sym::Type* record, const Syntax& syntax) const;
 
   NodePtr make(NodeKind kind, const sym::Type* type, const Syntax& syntax) const;
   NodePtr make(NodeKind kind, const sym::Type* type, const Syntax& syntax, NodePtr kid) const;
@@ -133,7 +155,15 @@ bool is_record(const sym::Type* type);
 bool is_array(const sym::Type* type);
 bool is_scalar(const sym::Type* type);  // usable where a truth value is wanted
 bool is_unknown(const sym::Type* type);
+bool is_number(const sym::Type* type);  // or an enumeration
+bool is_complex(const sym::Type* type);
+bool has_stride(const sym::Type* pointee);  // a pointer to it can be stepped
 bool is_null_constant(const Node& node);
+// Parameters as the user writes them: without `this`.
+std::vector<const sym::Type*> written_parameters(const sym::Type* function);
+std::string signature(const std::string& name, const sym::Type* function);
+// A library string (or view of one) that a literal of these characters can be made one of.
+bool holds_text(const sym::Type* record, const sym::Type* character);
 // Classes, and enumerations that have no operators of their own.
 bool may_have_operators(const sym::Type* type);
 

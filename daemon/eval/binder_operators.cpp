@@ -12,18 +12,15 @@ using sym::Builtin;
 using sym::Type;
 using sym::TypeKind;
 
-bool is_null_constant(const Node& node) {
-  if (node.type->strip()->kind() == TypeKind::null_pointer) return true;
-  if (node.kind != NodeKind::constant || !is_integral(node.type)) return false;
-  return load_number(node.type, node.bytes).integer == 0;
-}
-
-namespace {
-
 bool is_number(const Type* type) { return is_arithmetic(type) || is_enumeration(type); }
 bool is_complex(const Type* type) {
   const Type* plain = type->strip();
   return plain->kind() == TypeKind::base && plain->encoding() == sym::Encoding::complex;
+}
+bool is_null_constant(const Node& node) {
+  if (node.type->strip()->kind() == TypeKind::null_pointer) return true;
+  if (node.kind != NodeKind::constant || !is_integral(node.type)) return false;
+  return load_number(node.type, node.bytes).integer == 0;
 }
 
 // gdb's rule, and GNU C's: void and functions count as bytes.
@@ -31,6 +28,8 @@ bool has_stride(const Type* pointee) {
   return pointee->size().has_value() || pointee->strip()->kind() == TypeKind::void_ ||
          pointee->strip()->kind() == TypeKind::function;
 }
+
+namespace {
 
 bool is_text(const Node& node) {
   if (node.kind == NodeKind::string) return false;
@@ -355,218 +354,6 @@ Result<NodePtr> Binder::conditional(const Syntax& syntax) {
   auto node =
       make(NodeKind::conditional, lvalue ? type : type->unqualified(), syntax, std::move(condition), std::move(yes));
   node->kids.push_back(std::move(no));
-  node->lvalue = lvalue;
-  return node;
-}
-
-// ---- changing things
-
-Result<void> Binder::allow_change(const Node& target, const Syntax& syntax) const {
-  if (target.kind == NodeKind::slot) return {};  // a variable of the visualiser's: nothing of the program changes
-  if (!options_.side_effects)
-    return fail_hint(
-        Errc::bad_expression,
-        fmt::format("`{}` would change the program, and this is a place for looking only", written(syntax)),
-        "assign in the console, or set the variable");
-  if (!target.lvalue) return bad(syntax, "only a variable, a register or what a pointer points to can be assigned to");
-  if (is_unknown(target.type)) return needs_cast(target);
-  return {};
-}
-
-Result<NodePtr> Binder::convert(NodePtr node, const Type* type, const Syntax& syntax) {
-  if (type->is_reference()) type = type->strip()->target();
-  const Type* plain = type->strip();
-  if (node->kind == NodeKind::string && plain->kind() == TypeKind::array && is_character(plain->target())) return node;
-  if (same_type(node->type->strip(), plain) ||
-      (is_record(node->type) && same_type(complete(node->type), complete(plain))))
-    return node;
-  if (is_array(node->type) && plain->kind() == TypeKind::array) {
-    if (node->type->size() == plain->size()) return node;
-    return bad(syntax, fmt::format("`{}` is no `{}`", node->type->name(), type->name()));
-  }
-  node = decayed(std::move(node), syntax);
-  if (node->kind == NodeKind::string)
-    return bad(syntax, "a string literal lies nowhere in the program, so nothing can point to it");
-  if (is_unknown(node->type)) return needs_cast(*node);
-  if (is_number(node->type) && is_number(type)) return converted(std::move(node), type, syntax);
-  // bool from a pointer; a pointer from an address (a debugger's licence) or another pointer.
-  if (is_boolean(type) && is_scalar(node->type)) return converted(std::move(node), type, syntax);
-  if (plain->kind() == TypeKind::pointer && (is_pointer(node->type) || is_integral(node->type)))
-    return cast_pointer(std::move(node), type, CastStyle::c, syntax);
-  const bool member =
-      plain->kind() == TypeKind::data_member_pointer || plain->kind() == TypeKind::function_member_pointer;
-  if (member && (is_null_constant(*node) || node->type->strip()->kind() == plain->kind()))
-    return converted(std::move(node), type, syntax);
-  if (is_integral(type) && is_pointer(node->type))
-    return fail_hint(Errc::bad_expression,
-                     fmt::format("`{}` is a pointer, and the target is `{}`", written(syntax), type->name()),
-                     "cast it to say that this is meant");
-  return bad(syntax, fmt::format("`{}` does not convert to `{}`", node->type->name(), type->name()));
-}
-
-Result<NodePtr> Binder::assign(const Syntax& syntax) {
-  TL_TRY(NodePtr target, bind(*syntax.kids[0]));
-  TL_TRY_VOID(allow_change(*target, syntax));
-  const Type* type = target->type;
-  if (!syntax.compound) {
-    TL_TRY(NodePtr value, bind_as(*syntax.kids[1], text_, type, scope_, options_));
-    auto node = make(NodeKind::assign, type, syntax, std::move(target), std::move(value));
-    node->lvalue = true;
-    return node;
-  }
-  TL_TRY(NodePtr value, bind_value(*syntax.kids[1]));
-  auto node = make(NodeKind::assign_compound, type, syntax);
-  node->op = syntax.op;
-  node->lvalue = true;
-  if (type->strip()->kind() == TypeKind::pointer) {
-    const Type* pointee = complete(type->strip()->target());
-    if ((syntax.op != Op::add && syntax.op != Op::subtract) || !is_integral(value->type))
-      return no_operator(syntax.op, *target, value.get(), syntax);
-    if (!has_stride(pointee)) return bad(syntax, fmt::format("the size of {} is not known", pointee->name()));
-    node->offset = static_cast<std::int64_t>(pointee->size().value_or(1));
-  } else {
-    if (!is_number(type) || !is_number(value->type)) return no_operator(syntax.op, *target, value.get(), syntax);
-    const bool shift = syntax.op == Op::shift_left || syntax.op == Op::shift_right;
-    value = bits_promoted(std::move(value), syntax);
-    if (target->kind == NodeKind::member && target->member->bit_size != 0 && target->member->bit_size < 32 &&
-        is_integral(type))
-      type = sym::builtin(Builtin::int_);  // as in bits_promoted()
-    node->operands = shift ? promoted(type) : common_type(type, value->type);
-    const bool bits = shift || syntax.op == Op::remainder || syntax.op == Op::bit_and || syntax.op == Op::bit_or ||
-                      syntax.op == Op::bit_xor;
-    if (bits && (is_floating(node->operands) || is_floating(value->type)))
-      return no_operator(syntax.op, *target, value.get(), syntax);
-    value = converted(std::move(value), shift ? promoted(value->type) : node->operands, syntax);
-  }
-  node->kids.push_back(std::move(target));
-  node->kids.push_back(std::move(value));
-  return node;
-}
-
-Result<NodePtr> Binder::increment(const Syntax& syntax) {
-  TL_TRY(NodePtr target, bind(*syntax.kids[0]));
-  TL_TRY_VOID(allow_change(*target, syntax));
-  const Type* type = target->type;
-  auto node = make(NodeKind::increment, type, syntax);
-  node->flag = syntax.flag;
-  node->postfix = syntax.postfix;
-  node->lvalue = !syntax.postfix;
-  if (type->strip()->kind() == TypeKind::pointer) {
-    const Type* pointee = complete(type->strip()->target());
-    if (!has_stride(pointee)) return bad(syntax, fmt::format("the size of {} is not known", pointee->name()));
-    node->offset = static_cast<std::int64_t>(pointee->size().value_or(1));
-  } else if (!is_arithmetic(type)) {
-    return no_operator(syntax.flag ? Op::subtract : Op::add, *target, nullptr, syntax);
-  } else {
-    node->operands = common_type(type, sym::builtin(Builtin::int_));
-  }
-  node->kids.push_back(std::move(target));
-  return node;
-}
-
-// ---- the rest
-
-Result<NodePtr> Binder::repeat(const Syntax& syntax) {
-  TL_TRY(NodePtr first, bind(*syntax.kids[0]));
-  TL_TRY(NodePtr count, bind_value(*syntax.kids[1]));
-  if (!first->lvalue) return bad(syntax, "what stands before @ must lie in memory");
-  if (is_unknown(first->type)) return needs_cast(*first);
-  if (!is_integral(count->type)) return bad(*syntax.kids[1], "the number of elements is an integer");
-  if (!complete(first->type)->size())
-    return bad(*syntax.kids[0], fmt::format("the size of {} is not known", first->type->name()));
-  const Type* type = first->type->array_of(std::nullopt);
-  auto node = make(NodeKind::repeat, type, syntax, std::move(first),
-                   converted(std::move(count), sym::builtin(Builtin::long_), syntax));
-  node->lvalue = true;
-  return node;
-}
-
-Result<NodePtr> Binder::size_of(const Syntax& syntax) {
-  const Type* type = nullptr;
-  NodePtr operand;
-  if (syntax.type) {
-    TL_TRY(type, type_of(*syntax.type));
-  } else {
-    TL_TRY(operand, bind(*syntax.kids[0]));
-    type = operand->type;
-    if (operand->kind == NodeKind::member && operand->member->bit_size != 0)
-      return bad(syntax, "a bit-field has no size of its own");
-  }
-  if (is_unknown(type)) return operand ? needs_cast(*operand) : bad(syntax, "the type is not known");
-  if (type->is_reference()) type = type->strip()->target();
-  const Type* whole = complete(type);
-  const Type* word = sym::builtin(Builtin::unsigned_long);
-  if (syntax.kind == SyntaxKind::align_of)
-    return constant(word,
-                    {.floating = false,
-                     .integer = static_cast<Int128>(is_record(type) ? whole->alignment() : type->alignment()),
-                     .real = 0},
-                    syntax);
-  std::optional<std::uint64_t> size = is_record(type) || is_enumeration(type) ? whole->size() : type->size();
-  const TypeKind kind = whole->kind();
-  if (kind == TypeKind::void_ || kind == TypeKind::function) size = 1;  // GNU C, gdb
-  if (size) return constant(word, {.floating = false, .integer = static_cast<Int128>(*size), .real = 0}, syntax);
-  if (operand != nullptr && is_array(type)) return make(NodeKind::dynamic_size, word, syntax, std::move(operand));
-  return bad(syntax,
-             fmt::format("the size of {} is not known: its definition is in no module that is loaded", type->name()));
-}
-
-namespace {
-
-// [except.spec]: what may throw. A reference's dynamic_cast does; whether a function does, DWARF does not say.
-bool may_throw(const Node& node) {
-  if (node.kind == NodeKind::dynamic_cast_ && node.flag) return true;
-  return std::ranges::any_of(node.kids, [](const NodePtr& kid) { return may_throw(*kid); });
-}
-
-bool calls(const Syntax& syntax) {
-  return syntax.kind == SyntaxKind::call ||
-         std::ranges::any_of(syntax.kids, [](const SyntaxPtr& kid) { return calls(*kid); });
-}
-
-}  // namespace
-
-Result<NodePtr> Binder::no_except(const Syntax& syntax) {
-  if (calls(syntax))
-    return fail(Errc::unsupported,
-                fmt::format("`{}`: the debug information does not say which functions may throw", written(syntax)));
-  Binder unevaluated(text_, scope_, {.side_effects = true});
-  TL_TRY(const NodePtr operand, unevaluated.bind(*syntax.kids[0]));
-  return constant(sym::builtin(Builtin::bool_), {.floating = false, .integer = may_throw(*operand) ? 0 : 1, .real = 0},
-                  syntax);
-}
-
-Result<NodePtr> Binder::member_pointer(const Syntax& syntax) {
-  TL_TRY(NodePtr object, bind(*syntax.kids[0]));
-  TL_TRY(NodePtr pointer, bind_value(*syntax.kids[1]));
-  if (syntax.flag) {
-    TL_TRY(object, dereference_of(decayed(std::move(object), syntax), syntax));
-  }
-  const Type* type = pointer->type->strip();
-  if (type->kind() != TypeKind::data_member_pointer && type->kind() != TypeKind::function_member_pointer)
-    return bad(*syntax.kids[1], fmt::format("`{}` is no pointer to member", pointer->type->name()));
-  if (!is_record(object->type)) return bad(*syntax.kids[0], fmt::format("{} has no members", object->type->name()));
-  if (!same_type(complete(object->type), complete(type->containing_record()))) {
-    TL_TRY(object, cast_lvalue(std::move(object), type->containing_record(), CastStyle::static_, syntax));
-  }
-  const bool lvalue = object->lvalue;
-  auto node = make(NodeKind::member_pointer, type->target(), syntax, std::move(object), std::move(pointer));
-  node->lvalue = lvalue;
-  return node;
-}
-
-Result<NodePtr> Binder::complex_part(const Syntax& syntax) {
-  TL_TRY(NodePtr operand, bind(*syntax.kids[0]));
-  const bool imaginary = syntax.kind == SyntaxKind::imaginary_part;
-  if (!is_complex(operand->type)) return bad(syntax, fmt::format("`{}` is no complex number", operand->type->name()));
-  const Type* plain = operand->type->strip();
-  const Builtin part = plain->size() == 8    ? Builtin::float_
-                       : plain->size() == 16 ? Builtin::double_
-                       : plain->quad()       ? Builtin::float128
-                                             : Builtin::long_double;
-  const bool lvalue = operand->lvalue;
-  auto node = make(NodeKind::complex_part, sym::builtin(part), syntax, std::move(operand));
-  node->flag = imaginary;
   node->lvalue = lvalue;
   return node;
 }

@@ -59,6 +59,8 @@ enum class NodeKind : std::uint8_t {
   library,          // text: of library_functions.hpp; kids: its arguments, texts may be literals (string)
   call,             // kids: function, pointer to one or member_pointer; arguments, `this` first. flag: by the vtable of
                     // `this`, slot `offset`. Arguments are of their parameters' types, for references pointers
+  object,           // kids: constructor, its arguments; flag: and at last the destructor, for who passes it by value
+  aggregate,        // kids: the values of its fields in order
   text_object,      // kid: string -> a library string that holds it, `bytes` with its pointer to the text at `offset`
   temporary,        // kid: value -> pointer to it; flag: to where it lies, if it lies in memory; in_place: and only so.
                     // Of a call only

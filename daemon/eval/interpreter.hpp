@@ -57,7 +57,23 @@ class Interpreter {
   Result<Value> call(const Node& node);
   Result<Callee> callee_of(const Node& node);
   Result<Callee> member_function(const Node& node);
-  Result<CallArgument> call_argument(const Node& node);
+  // What was made for a call, and ends with it.
+  struct Passed {
+    const Node* destructor = nullptr;
+    LoadAddr object;
+  };
+  struct Called {
+    CallPlan plan;
+    arch::CallReturn answer;
+  };
+  Result<void> may_call() const;
+  Result<CallArgument> call_argument(const Node& node, std::vector<Passed>& passed);
+  Result<std::vector<CallArgument>> call_arguments(const Node& node, std::size_t last, std::vector<Passed>& passed);
+  static CallArgument address_argument(std::uint64_t address);
+  Result<Called> perform(LoadAddr function, const sym::Type* result, std::span<const CallArgument> arguments);
+  Result<void> destroy(std::span<const Passed> passed);
+  Result<Value> object(const Node& node);
+  Result<Value> aggregate(const Node& node);
   Result<Value> store_to(const Node& place, const Value& target, std::span<const std::byte> bytes);
   Result<Value> implicit_target(const Part& pointer, const sym::Type* type);
 

@@ -2,6 +2,9 @@
 // is the view's business.
 #include <fmt/format.h>
 
+#include <array>
+#include <cstring>
+
 #include "daemon/eval/frame_context.hpp"
 #include "daemon/eval/interpreter.hpp"
 #include "daemon/eval/psabi.hpp"
@@ -54,7 +57,7 @@ Result<Interpreter::Callee> Interpreter::callee_of(const Node& node) {
 }
 
 // A value's address, or the bytes that are to get one.
-Result<CallArgument> Interpreter::call_argument(const Node& node) {
+Result<CallArgument> Interpreter::call_argument(const Node& node, std::vector<Passed>& passed) {
   CallArgument argument{.type = node.type, .bytes = {}, .as_object = false};
   const bool temporary = node.kind == NodeKind::temporary;
   if (const Node& inner = temporary ? *node.kids[0] : node; inner.kind == NodeKind::text_object) {
@@ -68,6 +71,8 @@ Result<CallArgument> Interpreter::call_argument(const Node& node) {
   if (temporary && node.flag && value.place == Value::Place::memory && value.bit_size == 0) {
     const auto bytes = std::as_bytes(std::span(&value.address.value, 1));
     argument.bytes.assign(bytes.begin(), bytes.end());
+    if (const Node& made = *node.kids[0]; made.kind == NodeKind::object && made.flag)
+      passed.push_back({made.kids.back().get(), value.address});
     return argument;
   }
   if (node.in_place)
@@ -90,22 +95,91 @@ Result<CallArgument> Interpreter::call_argument(const Node& node) {
   return argument;
 }
 
-Result<Value> Interpreter::call(const Node& node) {
-  if (!view_.call)
-    return fail_hint(Errc::wrong_state, "this calls a function of the program, and is a place for looking only",
-                     view_.no_call.empty() ? "evaluate it in the console or as a watch" : view_.no_call);
-  TL_TRY(Callee callee, callee_of(node));
+Result<void> Interpreter::may_call() const {
+  if (view_.call) return {};
+  return fail_hint(Errc::wrong_state, "this calls a function of the program, and is a place for looking only",
+                   view_.no_call.empty() ? "evaluate it in the console or as a watch" : view_.no_call);
+}
+
+// The arguments of `node` from its kid `first` up to `last`.
+Result<std::vector<CallArgument>> Interpreter::call_arguments(const Node& node, std::size_t last,
+                                                              std::vector<Passed>& passed) {
   std::vector<CallArgument> arguments;
-  if (callee.self) {
-    const auto bytes = std::as_bytes(std::span(&*callee.self, 1));
-    arguments.push_back({.type = sym::builtin(sym::Builtin::void_)->pointer_to(),
-                         .bytes = {bytes.begin(), bytes.end()},
-                         .as_object = false});
-  }
-  for (std::size_t i = 1; i < node.kids.size(); ++i) {
-    TL_TRY(CallArgument argument, call_argument(*node.kids[i]));
+  for (std::size_t i = 1; i < last; ++i) {
+    TL_TRY(CallArgument argument, call_argument(*node.kids[i], passed));
     arguments.push_back(std::move(argument));
   }
+  return arguments;
+}
+
+Result<Interpreter::Called> Interpreter::perform(LoadAddr function, const Type* result,
+                                                 std::span<const CallArgument> arguments) {
+  TL_TRY(CallPlan plan, plan_call(function, result, arguments, search_order(*view_.modules, nullptr)));
+  TL_TRY(arch::CallReturn answer, view_.call(plan.frame));
+  return Called{std::move(plan), std::move(answer)};
+}
+
+CallArgument Interpreter::address_argument(std::uint64_t address) {
+  const auto bytes = std::as_bytes(std::span(&address, 1));
+  return {.type = sym::builtin(sym::Builtin::void_)->pointer_to(),
+          .bytes = {bytes.begin(), bytes.end()},
+          .as_object = false};
+}
+
+// What was made to be passed by value ends behind the call, in reverse order.
+Result<void> Interpreter::destroy(std::span<const Passed> passed) {
+  for (auto each = passed.rbegin(); each != passed.rend(); ++each) {
+    TL_TRY(const Value destructor, run(*each->destructor));
+    const std::array<CallArgument, 1> self{address_argument(each->object.value)};
+    TL_TRY_VOID(perform(destructor.address, sym::builtin(sym::Builtin::void_), self));
+  }
+  return {};
+}
+
+// Made in memory of the call's, where it stays until the program goes on.
+Result<Value> Interpreter::object(const Node& node) {
+  TL_TRY_VOID(may_call());
+  TL_TRY(const Value constructor, run(*node.kids[0]));
+  TL_TRY(const std::uint64_t size, size_of(view_, node.type));
+  if (size > largest_argument)
+    return fail(Errc::too_large, fmt::format("an object of {} bytes is not made here", size));
+  std::vector<Passed> passed;
+  TL_TRY(auto arguments, call_arguments(node, node.kids.size() - (node.flag ? 1 : 0), passed));
+  CallArgument self = address_argument(0);
+  self.bytes.assign(static_cast<std::size_t>(size), {});
+  self.as_object = true;
+  arguments.insert(arguments.begin(), std::move(self));
+  TL_TRY(const Called made, perform(constructor.address, sym::builtin(sym::Builtin::void_), arguments));
+  TL_TRY_VOID(destroy(passed));
+  return in_memory(node.type, made.answer.objects + ByteCount{made.plan.placed[0]});
+}
+
+Result<Value> Interpreter::aggregate(const Node& node) {
+  TL_TRY(const std::uint64_t size, size_of(view_, node.type));
+  if (size > largest_argument)
+    return fail(Errc::too_large, fmt::format("an object of {} bytes is not made here", size));
+  std::vector<std::byte> bytes(static_cast<std::size_t>(size));
+  std::size_t next = 0;
+  for (const sym::Member& member : node.type->strip()->members()) {
+    if (member.kind != sym::Member::Kind::field || next >= node.kids.size()) continue;
+    TL_TRY(const Value value, run(*node.kids[next++]));
+    TL_TRY(const std::uint64_t length, size_of(view_, member.type));
+    TL_TRY(const auto part,
+           value.bit_size != 0 ? scalar_bytes(*view_.memory, value) : read_bytes(*view_.memory, value, 0, length));
+    const std::uint64_t bits = member.bit_size != 0 ? member.bit_size : length * 8;
+    if (member.offset * 8 + member.bit_offset + bits > size * 8)
+      return fail(Errc::bad_debug_info, fmt::format("member `{}` lies outside of its class", member.name));
+    copy_bits(part, 0, bytes, member.offset * 8 + member.bit_offset, bits);
+  }
+  return computed(node.type, std::move(bytes));
+}
+
+Result<Value> Interpreter::call(const Node& node) {
+  TL_TRY_VOID(may_call());
+  TL_TRY(Callee callee, callee_of(node));
+  std::vector<Passed> passed;
+  TL_TRY(auto arguments, call_arguments(node, node.kids.size(), passed));
+  if (callee.self) arguments.insert(arguments.begin(), address_argument(*callee.self));
   if (node.flag) {
     if (arguments.empty() || arguments[0].as_object || arguments[0].bytes.size() != 8)
       return fail(Errc::not_available, "a virtual function is called on an object that lies nowhere in the program");
@@ -116,14 +190,16 @@ Result<Value> Interpreter::call(const Node& node) {
            view_.memory->get<std::uint64_t>(LoadAddr{table + static_cast<std::uint64_t>(node.offset) * 8}));
     callee.function = LoadAddr{code};
   }
-  const auto modules = search_order(*view_.modules, nullptr);
-  TL_TRY(CallPlan plan, plan_call(callee.function, node.type, arguments, modules));
-  TL_TRY(const arch::CallReturn answer, view_.call(plan.frame));
+  TL_TRY(const Called called, perform(callee.function, node.type, arguments));
+  const auto& [plan, answer] = called;
+  const Type* result = node.type->strip()->complete(search_order(*view_.modules, nullptr));
+  std::vector<std::byte> bytes;
+  if (!plan.result_in_memory && result->kind() != TypeKind::void_) {
+    TL_TRY(bytes,
+           result_in_registers(plan.result, static_cast<std::size_t>(result->size().value_or(0)), answer.registers));
+  }
+  TL_TRY_VOID(destroy(passed));
   if (plan.result_in_memory) return in_memory(node.type, answer.objects + ByteCount{plan.result_at});
-  const Type* result = node.type->strip()->complete(modules);
-  if (result->kind() == TypeKind::void_) return computed(node.type, {});
-  TL_TRY(std::vector<std::byte> bytes,
-         result_in_registers(plan.result, static_cast<std::size_t>(result->size().value_or(0)), answer.registers));
   return computed(node.type, std::move(bytes));
 }
 

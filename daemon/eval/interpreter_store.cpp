@@ -8,6 +8,7 @@
 
 #include "daemon/eval/frame_context.hpp"
 #include "daemon/eval/interpreter.hpp"
+#include "daemon/eval/interpreter_values.hpp"
 
 namespace trapline::eval {
 
@@ -159,6 +160,51 @@ Result<Value> Interpreter::store(const Value& target, std::span<const std::byte>
     case Value::Place::problem: return std::unexpected(target.problem);
   }
   return fail(Errc::internal, "a value without a place");
+}
+
+// ---- assignments
+
+Result<Value> Interpreter::assign(const Node& node) {
+  TL_TRY(const Value target, run(*node.kids[0]));
+  TL_TRY(const Value source, run(*node.kids[1]));
+  TL_TRY(const auto bytes, bytes_for(target, source));
+  return store_to(*node.kids[0], target, bytes);
+}
+
+Result<Value> Interpreter::assign_compound(const Node& node) {
+  TL_TRY(const Value target, run(*node.kids[0]));
+  TL_TRY(const Value source, run(*node.kids[1]));
+  TL_TRY(const Number b, number(source));
+  if (node.operands == nullptr) {
+    TL_TRY(const std::uint64_t bits, pointer(target));
+    const auto step = static_cast<std::uint64_t>(b.integer * node.offset);
+    return store_to(*node.kids[0], target, word_bytes(node.op == Op::subtract ? bits - step : bits + step));
+  }
+  TL_TRY(const Number held, number(target));
+  TL_TRY(const Number a, convert_number(held, node.operands, target.type));
+  TL_TRY(const Number result, arithmetic(node.op, node.operands, a, b));
+  TL_TRY(const Number out, convert_number(result, target.type, node.operands));
+  return store_to(*node.kids[0], target, store_number(target.type, out));
+}
+
+Result<Value> Interpreter::increment(const Node& node) {
+  TL_TRY(const Value target, run(*node.kids[0]));
+  TL_TRY(auto before, scalar_bytes(*view_.memory, target));
+  std::vector<std::byte> after;
+  if (node.operands == nullptr) {
+    TL_TRY(const std::uint64_t bits, pointer(target));
+    const auto step = static_cast<std::uint64_t>(node.offset);
+    after = word_bytes(node.flag ? bits - step : bits + step);
+  } else {
+    TL_TRY(const Number a, convert_number(load_number(target.type, before), node.operands, target.type));
+    TL_TRY(const Number one, convert_number({.floating = false, .integer = 1, .real = 0}, node.operands));
+    TL_TRY(const Number sum, arithmetic(node.flag ? Op::subtract : Op::add, node.operands, a, one));
+    TL_TRY(const Number out, convert_number(sum, target.type, node.operands));
+    after = store_number(target.type, out);
+  }
+  TL_TRY(Value now, store_to(*node.kids[0], target, after));
+  if (node.postfix) return computed(node.type->unqualified(), std::move(before));
+  return now;
 }
 
 }  // namespace trapline::eval

@@ -316,8 +316,10 @@ Result<CallPlan> plan_call(LoadAddr function, const Type* result, std::span<cons
   }
   for (const CallArgument& argument : arguments) {
     const Type* type = argument.type->strip()->complete(modules);
+    plan.placed.push_back(0);
     if (argument.as_object) {
       const std::size_t at = planner.object(argument.bytes, arch::object_alignment);
+      plan.placed.back() = at;
       if (!argument.text.empty()) planner.point_to(at + argument.text_at, planner.object(argument.text, 16));
       planner.address(at);
       continue;

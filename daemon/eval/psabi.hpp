@@ -37,6 +37,7 @@ struct CallPlan {
   std::size_t result_at = 0;  // in frame.objects, where the result is returned in memory
   bool result_in_memory = false;
   Passing result;
+  std::vector<std::size_t> placed;  // of each argument: where in frame.objects it lies, if it is `as_object`
 };
 // `arguments`: of prototyped parameters converted to their types, of others promoted. A method's `this` is the first.
 Result<CallPlan> plan_call(LoadAddr function, const sym::Type* result, std::span<const CallArgument> arguments,

@@ -1,8 +1,10 @@
 #include "daemon/eval/scope.hpp"
 
 #include "daemon/eval/frame_context.hpp"
+#include "daemon/eval/number.hpp"
 #include "daemon/eval/visualizer.hpp"
 
+#include <algorithm>
 #include <map>
 
 namespace trapline::eval {
@@ -97,6 +99,23 @@ std::optional<ElfObject> FrameScope::elf_object(std::string_view name) const {
 
 std::optional<sym::Symbol> FrameScope::static_member(const sym::Type* record, const sym::Member& member) const {
   return sym::static_member(record, member, modules_);
+}
+
+std::optional<FileAddr> FrameScope::member_code(const std::string& name, const sym::Type* function) const {
+  const auto wanted = function->parameters();
+  for (const sym::Module* module : modules_)
+    for (const sym::Function& each : module->functions_named(name)) {
+      const sym::Type* type = each.die ? sym::function_type(each.die) : nullptr;
+      if (type == nullptr || each.entry == 0) continue;
+      const auto have = type->parameters();
+      // A constructor of a class with virtual bases has parameters of the compiler's; who asks knows better.
+      const bool same = have.size() == wanted.size() &&
+                        std::ranges::equal(have, wanted, [&](const sym::Parameter& a, const sym::Parameter& b) {
+                          return a.artificial == b.artificial && (a.artificial || same_type(a.type, b.type));
+                        });
+      if (same) return FileAddr{module->id(), each.entry};
+    }
+  return std::nullopt;
 }
 
 std::shared_ptr<const VariablePlace> FrameScope::variable_place(const sym::Symbol& variable) const {

@@ -47,6 +47,8 @@ class Scope : public NameOracle {
   virtual std::vector<std::string> similar(std::string_view name) const = 0;
   virtual std::optional<ElfObject> elf_object(std::string_view name) const = 0;
   virtual std::optional<sym::Symbol> static_member(const sym::Type* record, const sym::Member& member) const = 0;
+  // Where the code of a member function of that qualified name and type begins.
+  virtual std::optional<FileAddr> member_code(const std::string&, const sym::Type*) const { return std::nullopt; }
   // Where a variable is over the code that this scope is of; nullptr: not known.
   virtual std::shared_ptr<const VariablePlace> variable_place(const sym::Symbol&) const { return nullptr; }
   virtual bool by_reference(const sym::Type* record) const { return sym::passed_by_reference(record, {}); }
@@ -66,6 +68,7 @@ class FrameScope : public Scope {
   std::vector<std::string> similar(std::string_view name) const override;
   std::optional<ElfObject> elf_object(std::string_view name) const override;
   std::optional<sym::Symbol> static_member(const sym::Type* record, const sym::Member& member) const override;
+  std::optional<FileAddr> member_code(const std::string& name, const sym::Type* function) const override;
   std::shared_ptr<const VariablePlace> variable_place(const sym::Symbol& variable) const override;
   std::string place() const override;
   bool c_rules() const override;

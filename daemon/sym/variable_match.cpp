@@ -89,7 +89,10 @@ std::vector<std::uint32_t> entries_at(const UnitNames& unit, const Path& path, S
       found.push_back(i);
   };
   for (const std::uint32_t i : unit.named(last)) take(i);
-  if (!found.empty()) return found;
+  // A function may share its name with templates.
+  if (std::ranges::any_of(found, [&](std::uint32_t i) { return unit.entries()[i].tag != DW_TAG_subprogram; }) ||
+      (!found.empty() && last.find('<') != std::string::npos))
+    return found;
   const std::size_t open = last.find('<');
   for (const std::uint32_t i : unit.template_named(std::string_view(last).substr(0, open))) take(i);
   return found;

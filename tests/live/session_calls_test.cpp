@@ -108,6 +108,33 @@ TEST_CASE("what a call returns can be looked into, and passed on") {
   CHECK(text(*live, "((int (*)(const char *))puts)(\"from outside\") > 0") == "true");
 }
 
+TEST_CASE("what is passed by value is copied, and its copies end with the call") {
+  for (const char* variant : {"calls", "calls.O2", "calls.clang", "calls.clang-O2"}) {
+    CAPTURE(variant);
+    const auto live = at_here(variant);
+    const auto alive = text(*live, "Counted::alive");
+    CHECK(text(*live, "by_value(counted)") == "6");
+    CHECK(text(*live, "both(counted, 3, counted)") == "636");
+    CHECK(text(*live, "by_value(Counted(9))") == "9");
+    CHECK(text(*live, "Counted::alive") == alive);
+    CHECK(text(*live, "counted.n") == "5");
+    // What is made is an object like others: it can be looked into, and passed on.
+    const auto made = ask(*live, "Counted(4, 2.5)");
+    REQUIRE_MESSAGE(made, (made ? "" : made.error().message));
+    CHECK(made->value == "{n=6}");
+    CHECK(text(*live, "geometry::Point(1, 2)") == "{x=1, y=2}");
+    // Nothing is called for a class that is made of its parts.
+    CHECK(ask(*live, "geometry::Point{8, 9}.y", proto::EvaluateContext::hover)->value == "9");
+    const auto hover = ask(*live, "Counted(1).n", proto::EvaluateContext::hover);
+    REQUIRE_FALSE(hover.has_value());
+    CHECK(hover.error().message.find("calls a function") != std::string::npos);
+  }
+  const auto live = at_here("calls");
+  CHECK(text(*live, "owns(\"literal\")") == "7");
+  CHECK(text(*live, "owns(word)") == text(*live, "string_length(word)"));
+  CHECK(text(*live, "owns(greeting(1))") == text(*live, "string_length(greeting(1))"));
+}
+
 TEST_CASE("in a method, its own class's functions are called without an object") {
   const auto live = at_here("calls");
   live->break_at(source, "in-method");
@@ -130,13 +157,13 @@ TEST_CASE("calls that cannot be made say why") {
   says("plus(1, 2, 3)", "plus(int, int) cannot be called with (int, int, int)");
   says("vague(1, 2)", "the call is ambiguous: vague(");
   says("which(counted)", "no `which` can be called with (Counted)");
-  says("by_value(counted)", "needs its constructor");
   says("puts(\"x\")", "cast it");
-  says("geometry::Point(1, 2)", "constructor");
+  says("geometry::Point{1}", "is made of 2 values, and these are 1");
+  says("Counted(p)", "no `Counted` can be called with (geometry::Point)");
+  says("twice(3L)", "no `twice` can be called with (long)");
   says("five(3)", "is no function");
   says("p.nothing()", "no member `nothing`");
   says("q.shift(1)", "cannot be called");
-  says("owns(\"literal\")", "constructor");
   says("p - q", "no such function");
   says("noname(1)", "noname");
 }
