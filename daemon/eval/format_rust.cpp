@@ -3,6 +3,7 @@
 
 #include "daemon/eval/format.hpp"
 #include "daemon/eval/rust_view.hpp"
+#include "daemon/eval/visualizer.hpp"
 
 namespace trapline::eval {
 
@@ -20,6 +21,8 @@ bool aggregate(const RustView& view) { return view.shape != Shape::word && view.
 
 std::optional<std::string> Printer::rust(const Value& value, std::size_t depth) const {
   if (depth > 64 || hops_ > 100) return "...";  // nor are references in a circle followed so far by hand
+  if (view_.visualizers != nullptr && value.type->strip()->kind() == sym::TypeKind::record)
+    if (auto line = view_.visualizers->summary(view_, value, options_, depth)) return line;
   auto view = rust_view(view_, value);
   if (!view) return std::nullopt;
   Printer under = below();
@@ -47,14 +50,13 @@ std::optional<std::string> Printer::rust(const Value& value, std::size_t depth) 
   const std::size_t below_depth = single ? depth : depth + 1;
   const std::size_t count = list ? view->count : view->parts.size();
   if (!single && depth > nested && count > 0) return out + "..." + brackets[1];
-  std::vector<Value> page;
+  std::vector<RustView::Entry> page;
   if (list && count > 0) {
     auto read = view->page(0, std::min(count, most_shown));
     if (!read) return problem_text(read.error());
     page = *std::move(read);
   }
-  const std::size_t step = view->shape == Shape::map ? 2 : 1;
-  const std::size_t shown = list ? page.size() / step : count;
+  const std::size_t shown = list ? page.size() : count;
   std::size_t i = 0;
   for (; i < shown && out.size() < longest_line; ++i) {
     if (i > 0) out += ", ";
@@ -63,8 +65,8 @@ std::optional<std::string> Printer::rust(const Value& value, std::size_t depth) 
       out += part(view->parts[i].second, below_depth);
       continue;
     }
-    out += part(page[i * step], below_depth);
-    if (step == 2) out += ": " + part(page[i * step + 1], below_depth);
+    if (view->shape == Shape::map) out += page[i].key + ": ";
+    out += part(page[i].value, below_depth);
   }
   if (i < count) out += i == 0 ? "..." : ", ...";
   const bool one_tuple = view->word.empty() && view->shape == Shape::tuple && count == 1;
@@ -76,6 +78,7 @@ std::optional<ChildCount> rust_child_count(const FrameView& frame, const Value& 
   if (!view) return std::nullopt;
   if (view->shape == Shape::inner) return child_count(frame, view->parts[0].second);
   if (!aggregate(*view)) return ChildCount{};
+  if (view->visualized) return frame.visualizers->child_count(frame, *view->visualized);
   const bool list = view->shape == Shape::list || view->shape == Shape::map;
   return list ? ChildCount{.named = 0, .indexed = view->count} : ChildCount{.named = view->parts.size(), .indexed = 0};
 }
@@ -93,6 +96,17 @@ std::optional<Result<std::vector<Child>>> rust_children(const FrameView& frame, 
   const bool tight = expression.find_first_of(" *&!-") == std::string_view::npos;
   const std::string operand = tight || expression.empty() ? std::string(expression) : fmt::format("({})", expression);
   const bool list = view->shape == Shape::list || view->shape == Shape::map;
+  if (view->visualized) {
+    auto shown = frame.visualizers->children(frame, *view->visualized, "", start, count);
+    if (!shown || !*shown) return shown;
+    for (Child& child : **shown) {
+      child.evaluate_name.clear();
+      if (operand.empty() || child.name == "[Raw View]") continue;
+      if (view->shape == Shape::list && child.name.starts_with('[')) child.evaluate_name = operand + child.name;
+      if (!list) child.evaluate_name = operand + "." + child.name;
+    }
+    return shown;
+  }
   const std::uint64_t all = list ? view->count : view->parts.size();
   if (start >= all) return children_of;
   const std::uint64_t wanted = count == 0 ? all - start : std::min(count, all - start);
@@ -112,17 +126,11 @@ std::optional<Result<std::vector<Child>>> rust_children(const FrameView& frame, 
   }
   auto page = view->page(start, wanted);
   if (!page) return std::unexpected(page.error());
-  const std::size_t step = view->shape == Shape::map ? 2 : 1;
-  for (std::size_t i = 0; i + step <= page->size(); i += step) {
+  for (std::size_t i = 0; i < page->size(); ++i) {
     Child child;
-    if (step == 2) {
-      child.name = fmt::format("[{}]", summary(frame, (*page)[i]));
-      child.value = (*page)[i + 1];
-    } else {
-      child.name = fmt::format("[{}]", start + i);
-      child.value = (*page)[i];
-      if (!operand.empty()) child.evaluate_name = operand + child.name;
-    }
+    child.name = fmt::format("[{}]", start + i);
+    child.value = std::move((*page)[i].value);
+    if (!operand.empty()) child.evaluate_name = operand + child.name;
     children_of.push_back(std::move(child));
   }
   return children_of;

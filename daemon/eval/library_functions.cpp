@@ -25,7 +25,11 @@ constexpr std::array one_number{Argument::number};
 constexpr std::array one_address{Argument::address};
 constexpr std::array address_two_numbers{Argument::address, Argument::number, Argument::number};
 
-constexpr std::array<LibraryFunction, 11> functions{{
+constexpr std::array address_three_numbers{Argument::address, Argument::number, Argument::number, Argument::number};
+constexpr std::array address_four_numbers{Argument::address, Argument::number, Argument::number, Argument::number,
+                                          Argument::number};
+
+constexpr std::array<LibraryFunction, 13> functions{{
     {"strlen", one_text, Builtin::unsigned_long},
     {"strnlen", text_number, Builtin::unsigned_long},
     {"strcmp", two_texts, Builtin::int_},
@@ -37,6 +41,10 @@ constexpr std::array<LibraryFunction, 11> functions{{
     {"__findnonnull", address_number, Builtin::long_},
     // The position of the highest bit that is set; -1: none is.
     {"__log2", one_number, Builtin::int_},
+    // In bytes [begin, end) from an address on: the first without the bits of a mask, and the first behind as many such
+    // as are counted; `end`: there is none.
+    {"__find_clear", address_three_numbers, Builtin::long_},
+    {"__pass_clear", address_four_numbers, Builtin::long_},
     // Nodes whose first word leads to the next: how many until it comes round to the first; -1: it does not.
     {"__ring_length", one_address, Builtin::long_},
     // How many of the nodes of a ring have the word `value` at byte `offset`.
@@ -109,6 +117,23 @@ Result<std::int64_t> find_pointer(std::uint64_t at, std::uint64_t count, const u
   return -1;
 }
 
+Result<std::int64_t> pass_clear(std::span<const LibraryArgument> arguments, std::uint64_t count,
+                                const util::Memory& memory) {
+  const auto mask = static_cast<std::byte>(arguments[1].word);
+  const std::uint64_t begin = arguments[2].word, end = arguments[3].word;
+  if (begin > end || end - begin > most_bytes * 16)
+    return fail(Errc::too_large, fmt::format("bytes from {} to {} to look at", begin, end));
+  std::array<std::byte, at_once> bytes{};
+  for (std::uint64_t at = begin; at < end;) {
+    const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(end - at, count == 0 ? 64 : at_once));
+    TL_TRY_VOID(memory.read(LoadAddr{arguments[0].word + at}, std::span(bytes).first(size)));
+    for (std::size_t i = 0; i < size; ++i)
+      if ((bytes[i] & mask) == std::byte{0} && count-- == 0) return static_cast<std::int64_t>(at + i);
+    at += size;
+  }
+  return static_cast<std::int64_t>(end);
+}
+
 // `offset` and `value`: nodes that are counted; nullptr: all.
 Result<std::int64_t> around(std::uint64_t first, const std::uint64_t* offset, const std::uint64_t* value,
                             const util::Memory& memory) {
@@ -157,6 +182,8 @@ Result<std::int64_t> run_library_function(std::string_view name, std::span<const
   }
   if (name == "memcmp") return compare_bytes(word(0), word(1), word(2), memory);
   if (name == "__findnonnull") return find_pointer(word(0), word(1), memory);
+  if (name == "__find_clear") return pass_clear(arguments, 0, memory);
+  if (name == "__pass_clear") return pass_clear(arguments, word(4), memory);
   if (name == "__log2") return static_cast<std::int64_t>(std::bit_width(word(0))) - 1;
   if (name == "__ring_length") return around(word(0), nullptr, nullptr, memory);
   const std::uint64_t offset = word(1), value = word(2);

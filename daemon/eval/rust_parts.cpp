@@ -138,8 +138,8 @@ Result<Value> rust_element(const FrameView& frame, const Value& object, const Va
       return fail(Errc::unsupported, fmt::format("the key {} is too long to be compared", wanted));
     for (std::uint64_t at = 0; at < std::min(list.count, most_entries); at += 1000) {
       TL_TRY(const auto page, list.page(at, std::min<std::uint64_t>(1000, list.count - at)));
-      for (std::size_t i = 0; i + 1 < page.size(); i += 2)
-        if (summary(frame, page[i]) == wanted) return page[i + 1];
+      for (const RustView::Entry& entry : page)
+        if (entry.key == wanted) return entry.value;
     }
     return fail(Errc::not_found,
                 fmt::format("no entry for {}{}", wanted, list.count > most_entries ? " among the first 100000" : ""));
@@ -152,7 +152,7 @@ Result<Value> rust_element(const FrameView& frame, const Value& object, const Va
     return fail(Errc::bad_expression, fmt::format("index {} is out of bounds: there are {}", text_of(at), list.count));
   TL_TRY(auto page, list.page(static_cast<std::uint64_t>(at), 1));
   if (page.empty()) return fail(Errc::not_available, "the element was not found");
-  return std::move(page[0]);
+  return std::move(page[0].value);
 }
 
 Result<Value> rust_slice(const FrameView& frame, const Value& object, std::optional<std::uint64_t> begin,
@@ -166,15 +166,15 @@ Result<Value> rust_slice(const FrameView& frame, const Value& object, std::optio
   const std::uint64_t count = to - from;
   if (list.count == 0) return fail(Errc::bad_expression, "there are no elements");
   TL_TRY(const auto first, list.page(count == 0 ? 0 : from, 1));
-  if (first.empty() || first[0].place != Value::Place::memory)
+  if (first.empty() || first[0].value.place != Value::Place::memory)
     return fail(Errc::bad_expression, "elements that do not lie in a row have no ranges");
-  const auto size = rust_whole(frame, first[0].type)->size().value_or(0);
+  const auto size = rust_whole(frame, first[0].value.type)->size().value_or(0);
   if (count > 1) {
     TL_TRY(const auto last, list.page(to - 1, 1));
-    if (last.empty() || last[0].address.value - first[0].address.value != (count - 1) * size)
+    if (last.empty() || last[0].value.address.value - first[0].value.address.value != (count - 1) * size)
       return fail(Errc::bad_expression, "elements that do not lie in a row have no ranges");
   }
-  return in_memory(first[0].type->array_of(count), first[0].address);
+  return in_memory(first[0].value.type->array_of(count), first[0].value.address);
 }
 
 Result<Value> rust_path(const FrameView& frame, const FrameScope& scope, sym::DieRef function,

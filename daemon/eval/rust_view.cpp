@@ -43,13 +43,6 @@ RustView of_fields(const FrameView& frame, const Value& value, const Type* type,
   return view;
 }
 
-std::string bare_name(const Type* type) {
-  std::string name = type->short_name();
-  if (name.starts_with("{closure_env")) return "closure";
-  const auto open = name.find('<');
-  return open == 0 || open == std::string::npos ? name : name.substr(0, open);
-}
-
 const sym::Variant* variant_of(const sym::VariantPart& part, std::uint64_t discriminant, std::uint64_t mask) {
   const sym::Variant* other = nullptr;
   for (const auto& variant : part.variants) {
@@ -125,6 +118,13 @@ std::optional<RustView> of_pointer(const FrameView& frame, const Value& value, c
 
 }  // namespace
 
+std::string rust_bare_name(const Type* type) {
+  std::string name = type->short_name();
+  if (name.starts_with("{closure_env")) return "closure";
+  const auto open = name.find('<');
+  return open == 0 || open == std::string::npos ? name : name.substr(0, open);
+}
+
 const Type* rust_whole(const FrameView& frame, const Type* type) {
   return type->strip()->complete(search_order(*frame.modules, nullptr));
 }
@@ -189,10 +189,12 @@ RustView rust_sequence(const FrameView& frame, const Type* element, std::uint64_
   if (__builtin_mul_overflow(count, std::max<std::uint64_t>(*size, 1), &bytes) || bytes > most_bytes)
     return {.word = fmt::format("<error: a length of {} is not possible>", count)};
   RustView view{.shape = Shape::list, .word = {}, .parts = {}, .count = count};
-  view.page = [element, at, size = *size](std::uint64_t start, std::uint64_t wanted) -> Result<std::vector<Value>> {
-    std::vector<Value> page;
+  view.page = [element, at, size = *size](std::uint64_t start,
+                                          std::uint64_t wanted) -> Result<std::vector<RustView::Entry>> {
+    std::vector<RustView::Entry> page;
     page.reserve(wanted);
-    for (std::uint64_t i = start; i < start + wanted; ++i) page.push_back(in_memory(element, LoadAddr{at + i * size}));
+    for (std::uint64_t i = start; i < start + wanted; ++i)
+      page.push_back({in_memory(element, LoadAddr{at + i * size})});
     return page;
   };
   return view;
@@ -252,12 +254,13 @@ std::optional<RustView> rust_view(const FrameView& frame, const Value& value) {
   if (value.place == Value::Place::memory && type->size().value_or(0) > 0 &&
       frame.memory->read_some(value.address, std::span(&probe, 1)) == 0)
     return RustView{.word = fmt::format("<error: cannot read {} bytes at {:#x}>", *type->size(), value.address.value)};
+  if (auto view = rust_visualized(frame, value, type)) return view;
   if (const auto* part = type->variants()) return of_variant(frame, value, *part);
   if (auto view = of_slice(frame, value, type)) return view;
   if (auto view = of_trait_object(frame, value)) return view;
   if (auto view = rust_library_view(frame, value, type)) return view;
   const bool tuple = type->short_name().starts_with('(');
-  return of_fields(frame, value, type, tuple ? std::string{} : bare_name(type));
+  return of_fields(frame, value, type, tuple ? std::string{} : rust_bare_name(type));
 }
 
 std::optional<RustView> rust_content(const FrameView& frame, const Value& value) {

@@ -18,15 +18,20 @@ struct RustView {
     fields,  // word {name: value}
     tuple,   // word(value, value)
     list,    // [value, value]
-    map,     // {key: value}: a key and a value take turns in a page
+    map,     // {key: value}
     inner,   // shown as the one part: Box, references, UnsafeCell
   };
   Shape shape = Shape::word;
   std::string word{};
   std::vector<std::pair<std::string, Value>> parts{};
   std::uint64_t count = 0;  // of a list or map
-  // Elements [start, start + wanted); of maps keys and values in turn.
-  std::function<Result<std::vector<Value>>(std::uint64_t start, std::uint64_t wanted)> page{};
+  struct Entry {
+    Value value;
+    std::string key{};  // of a map's: as it is written
+  };
+  // Elements [start, start + wanted).
+  std::function<Result<std::vector<Entry>>(std::uint64_t start, std::uint64_t wanted)> page{};
+  std::optional<Value> visualized{};  // of this a visualiser knows the children
 };
 
 // None: not of Rust, or shown like any other value.
@@ -44,8 +49,9 @@ std::optional<Result<std::vector<Child>>> rust_children(const FrameView& frame, 
 
 // For the files that share the work.
 std::optional<RustView> rust_library_view(const FrameView& frame, const Value& value, const sym::Type* type);
-std::optional<RustView> rust_hash_view(const FrameView& frame, const Value& table, bool keys_only);
-std::optional<RustView> rust_tree_view(const FrameView& frame, const Value& map, bool keys_only);
+// What a visualiser (daemon/natvis/box/rust.natvis, a user's file) says it is.
+std::optional<RustView> rust_visualized(const FrameView& frame, const Value& value, const sym::Type* type);
+std::string rust_bare_name(const sym::Type* type);  // "RefCell"
 RustView rust_sequence(const FrameView& frame, const sym::Type* element, std::uint64_t at, std::uint64_t count);
 const sym::Type* rust_whole(const FrameView& frame, const sym::Type* type);  // complete, without aliases
 std::optional<Value> rust_member(const FrameView& frame, const Value& value, std::string_view name);

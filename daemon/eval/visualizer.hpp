@@ -28,6 +28,9 @@ class Visualizer {
                                                              std::uint64_t count) = 0;
   // The characters that the value stands for (<StringView>), not quoted, at most `limit` bytes.
   virtual std::optional<Result<std::string>> string(const FrameView& frame, const Value& value, std::size_t limit) = 0;
+  // What is to be seen of it, for languages that write it in their own way. `line`: what summary() says, and no more.
+  enum class Look : std::uint8_t { none, line, text, list, map, parts };
+  virtual Look look(const FrameView& frame, const Value& value) = 0;
   virtual Intrinsics* intrinsics(const FrameView& frame) = 0;  // nullptr: none
   // What was read of the debuggee is not true any more: it ran, or was written to.
   virtual void forget_memory() = 0;

@@ -68,6 +68,11 @@ std::optional<Result<std::string>> Engine::string(const eval::FrameView& frame, 
   return inside_->string(value, limit);
 }
 
+eval::Visualizer::Look Engine::look(const eval::FrameView& frame, const eval::Value& value) {
+  inside_->look_at(frame);
+  return inside_->look(value);
+}
+
 eval::Intrinsics* Engine::intrinsics(const eval::FrameView& frame) {
   inside_->look_at(frame);
   return inside_.get();

@@ -36,6 +36,7 @@ class Engine final : public eval::Visualizer {
                                                            std::uint64_t count) override;
   std::optional<Result<std::string>> string(const eval::FrameView& frame, const eval::Value& value,
                                             std::size_t limit) override;
+  Look look(const eval::FrameView& frame, const eval::Value& value) override;
   eval::Intrinsics* intrinsics(const eval::FrameView& frame) override;
   void forget_memory() override;
 

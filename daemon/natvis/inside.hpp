@@ -105,6 +105,8 @@ class Engine::Inside final : public eval::Intrinsics {
   // What a guard's symbol makes known. nullptr: another symbol stands there, or none.
   TypeUse* by_symbol(const Reading& reading, const Guard& guard, const eval::Value& subject);
 
+  eval::Visualizer::Look look(const eval::Value& value);
+
   // ---- expansion, items
   std::shared_ptr<Expansion> expand(const Seen& seen);
   std::vector<eval::Child> page(const Seen& seen, Expansion& expansion, std::string_view expression,

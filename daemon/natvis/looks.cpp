@@ -217,6 +217,41 @@ std::optional<std::string> Engine::Inside::line(const Value& value, const eval::
   return std::nullopt;
 }
 
+namespace {
+
+using Look = eval::Visualizer::Look;
+
+// Elements by number, or by names of their own; none: it has none.
+Look look_of(const Group& group) {
+  const auto named = [](const Interpolated& name) { return !name.segments.empty(); };
+  switch (group.item->kind) {
+    case Item::Kind::item:
+    case Item::Kind::synthetic:
+    case Item::Kind::expanded: return Look::none;
+    case Item::Kind::array: return Look::list;
+    case Item::Kind::custom_list:
+      return std::ranges::any_of(group.item->code, named, &Instruction::name) ? Look::map : Look::list;
+    default: return std::ranges::any_of(group.item->values, named, &Alternative::name) ? Look::map : Look::list;
+  }
+}
+
+}  // namespace
+
+Look Engine::Inside::look(const Value& value) {
+  const auto seen = see(value);
+  if (!seen || nesting >= max_nesting) return Look::none;
+  const Deeper deeper(nesting);
+  if (seen->synthetic == nullptr && !seen->use->visual.string_views.empty()) return Look::text;
+  if (seen->expand() == nullptr) return line(value, {}, 0) ? Look::line : Look::none;
+  const auto expansion = expand(*seen);
+  for (const Group& group : expansion->groups) {
+    const Look own = group.item->kind == Item::Kind::expanded ? look(group.value) : look_of(group);
+    if (own == Look::list || own == Look::map) return own;
+  }
+  if (expansion->groups.empty() && line(value, {}, 0)) return Look::line;
+  return Look::parts;
+}
+
 std::optional<Result<std::string>> Engine::Inside::string(const Value& value, std::size_t limit) {
   const auto seen = see(value);
   if (!seen) return std::nullopt;

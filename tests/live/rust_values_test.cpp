@@ -1,6 +1,8 @@
 // Values and expressions of a Rust program, as its own people would write them.
 #include <algorithm>
+#include <set>
 
+#include "daemon/natvis/engine.hpp"
 #include "tests/live/values_look.hpp"
 
 using namespace trapline;
@@ -20,7 +22,18 @@ void each(std::initializer_list<const char*> of, const Test& test) {
     }
 }
 
-std::string fixture_path(std::string_view build) { return fmt::format("{}/{}", FIXTURES, build); }
+// With the visualisers in the box.
+class Seen : public Look {
+ public:
+  void add(std::string_view text) { engine_.add_text("test.natvis", text); }
+  explicit Seen(std::string_view build) : Look(fmt::format("{}/{}", FIXTURES, build), "all") {
+    CHECK(engine_.take_complaints().empty());
+    visualizers = &engine_;
+  }
+
+ private:
+  natvis::Engine engine_;
+};
 
 struct Expected {
   const char* name;
@@ -82,10 +95,14 @@ constexpr Expected expected[] = {
     {"tree",
      "{0: 0, 1: 1, 2: 4, 3: 9, 4: 16, 5: 25, 6: 36, 7: 49, 8: 64, 9: 81, 10: 100, 11: 121, 12: 144, 13: 169, 14: 196, "
      "15: 225, 16: 256, 17: 289, 18: 324, 19: 361}"},
+    {"rows", "[[1, 2], [], [3]]"},
+    {"wrapped", "[4, 5, 0, 1, 2, 3]"},
+    {"gone", "Weak (its value is gone)", true, true},
+    {"never", "Weak (never had a value)", true, true},
     {"tree_set", "['a', 'b']"},
     {"range", "1..5"},
     {"inclusive", "1..=5"},
-    {"duration", "1.5s"},
+    {"duration", "1s 500ms"},
     {"points", "[Point {x: 1, y: 2}, Point {x: 3, y: 4}]"},
     {"exclusive", "2", false},
     {"type", "6"},
@@ -110,7 +127,7 @@ using Texts = std::vector<std::string>;
 
 TEST_CASE("Rust values read as Rust writes them") {
   each({"-O0", "-O2"}, [](const std::string& build) {
-    Look look(fixture_path(build), "all");
+    Seen look(build);
     const bool optimised = build.ends_with("O2");
     for (const auto& [name, text, both, may_go] : expected) {
       CAPTURE(std::string(name));
@@ -123,7 +140,7 @@ TEST_CASE("Rust values read as Rust writes them") {
 
 TEST_CASE("children of Rust values are fields, elements and entries, page by page") {
   each({"-O0"}, [](const std::string& build) {
-    Look look(fixture_path(build), "all");
+    Seen look(build);
     const auto view = look.view();
     CHECK(child_texts(view, "point", 0, 0) == Texts{"x=1", "y=2"});
     CHECK(child_texts(view, "tuple", 0, 0) == Texts{"0=1", "1=\"a\"", "2=2.5"});
@@ -140,9 +157,48 @@ TEST_CASE("children of Rust values are fields, elements and entries, page by pag
   });
 }
 
+TEST_CASE("a page of a large map is what stands there, from wherever it is asked") {
+  each({"-O0"}, [](const std::string& build) {
+    Seen look(build);
+    const Texts whole = child_texts(look.view(), "many", 0, 0);
+    REQUIRE(whole.size() == 5000);
+    std::set<std::string> expected;
+    for (int i = 0; i < 5000; ++i) expected.insert(fmt::format("[{}]={}", i, i * 2));
+    CHECK(std::set<std::string>(whole.begin(), whole.end()) == expected);
+    for (const std::uint64_t start : {4990, 3001, 64, 0}) {
+      look.visualizers->forget_memory();  // nor what lies before
+      const auto page = child_texts(look.view(), "many", start, 5);
+      CHECK(page == Texts(whole.begin() + static_cast<long>(start), whole.begin() + static_cast<long>(start) + 5));
+      for (const std::uint64_t each : {start * 4, start * 4 + 1}) {
+        look.visualizers->forget_memory();
+        CHECK(child_texts(look.view(), "deep", each, 1) == Texts{fmt::format("[{}]=\"{}\"", each, each)});
+      }
+    }
+    for (const std::uint64_t start : {0, 10'000, 19'000}) {
+      const auto page = child_texts(look.view(), "deep", start, 1000);
+      REQUIRE(page.size() == 1000);
+      for (std::uint64_t i = 0; i < 1000; ++i) CHECK(page[i] == fmt::format("[{}]=\"{}\"", start + i, start + i));
+    }
+    CHECK(look.show("many[4321]") == "8642");
+    CHECK(look.show("deep[1234]") == "\"1234\"");
+  });
+}
+
+TEST_CASE("a user's natvis is for Rust's types too") {
+  each({"-O0"}, [](const std::string& build) {
+    Seen look(build);
+    look.add(R"(<AutoVisualizer><Type Name="views_rust::Point"><DisplayString>at {x},{y}</DisplayString>
+      <Expand HideRawView="true"><Item Name="sum">x + y</Item></Expand></Type></AutoVisualizer>)");
+    CHECK(look.local("point") == "at 1,2");
+    CHECK(look.local("points") == "[at 1,2, at 3,4]");
+    CHECK(look.show("point.x") == "1");
+    CHECK(child_texts(look.view(), "point", 0, 0) == Texts{"sum=3"});
+  });
+}
+
 TEST_CASE("Rust types have Rust's names") {
   each({"-O0"}, [](const std::string& build) {
-    Look look(fixture_path(build), "all");
+    Seen look(build);
     const auto view = look.view();
     const auto type = [&](std::string_view name) -> std::string {
       for (const auto& variable : eval::locals(view))
@@ -162,7 +218,7 @@ TEST_CASE("Rust types have Rust's names") {
 
 TEST_CASE("expressions in frames of Rust are read in Rust's way") {
   each({"-O0"}, [](const std::string& build) {
-    Look look(fixture_path(build), "all");
+    Seen look(build);
     const auto show = [&](std::string_view text) { return look.show(text); };
     SUBCASE("paths") {
       CHECK(show("ANSWER") == "42");
@@ -269,7 +325,7 @@ TEST_CASE("expressions in frames of Rust are read in Rust's way") {
 
 TEST_CASE("functions of Rust are found by the names that its people use") {
   each({"-O0", "-O2"}, [](const std::string& build) {
-    Look look(fixture_path(build), "all");
+    Seen look(build);
     const auto view = look.view();
     const auto found = [&](std::string_view name) {
       std::vector<std::string> names;
@@ -291,7 +347,7 @@ TEST_CASE("functions of Rust are found by the names that its people use") {
 
 TEST_CASE("conditions in frames of Rust") {
   each({"-O2"}, [](const std::string& build) {
-    Look look(fixture_path(build), "all");
+    Seen look(build);
     const auto cache = eval::make_condition_cache();
     const auto view = look.view();
     const auto holds = [&](std::string_view text) {

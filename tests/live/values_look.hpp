@@ -31,7 +31,8 @@ class Look {
               settle();
               return {};
             },
-            .thread_pointer = registers_.general.fs_base};
+            .thread_pointer = registers_.general.fs_base,
+            .visualizers = visualizers};
   }
   std::string show(std::string_view expression, std::size_t level = 0, bool change = false) {
     eval::Options options;
@@ -61,6 +62,7 @@ class Look {
     return 0;
   }
   Tracee& tracee() { return tracee_; }
+  eval::Visualizer* visualizers = nullptr;
 
  private:
   class Writable final : public util::WritableMemory {
