@@ -342,8 +342,8 @@ struct Instruction {
 
 struct SymbolInfo {
   std::string name;
-  std::string kind;  // function, variable, type
-  LoadAddr address;
+  std::string kind;  // function, type, variable, enumerator
+  LoadAddr address;  // 0: it has none
   std::string file;
   Line line;
   std::string module;

@@ -100,7 +100,8 @@ Result<void> list(Prompt& prompt, std::string_view text) {
       first = line->line.value > listed_lines / 2 ? line->line.value - listed_lines / 2 : 1;
     } else if (const auto* function = std::get_if<proto::FunctionPlace>(&place)) {
       TL_TRY(const auto found, prompt.control().find_symbols(function->name, 20));
-      const auto known = std::ranges::find_if(found, [](const auto& symbol) { return symbol.line.value != 0; });
+      const auto known = std::ranges::find_if(
+          found, [](const auto& symbol) { return symbol.kind == "function" && symbol.line.value != 0; });
       if (known == found.end())
         return fail(Errc::not_found, fmt::format("no source is known for `{}`", function->name));
       prompt.list_file = known->file;
@@ -221,8 +222,9 @@ Result<void> info(Prompt& prompt, std::string_view text) {
   if (is("functions")) {
     TL_TRY(const auto found, prompt.control().find_symbols(words.size() > 1 ? words[1] : "", 100));
     for (const auto& symbol : found)
-      prompt.print(fmt::format("{:#x} {} {}:{}\n", symbol.address.value, symbol.name, base_name(symbol.file),
-                               symbol.line.value));
+      if (symbol.kind == "function")
+        prompt.print(fmt::format("{:#x} {} {}:{}\n", symbol.address.value, symbol.name, base_name(symbol.file),
+                                 symbol.line.value));
     return {};
   }
   return fail(Errc::bad_request,

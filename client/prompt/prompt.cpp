@@ -187,8 +187,8 @@ void Prompt::show_frame() {
 std::optional<proto::SymbolInfo> Prompt::main_function() {
   const auto found = control_.find_symbols("main", 20);
   if (!found) return std::nullopt;
-  const auto main =
-      std::ranges::find_if(*found, [](const auto& one) { return one.name == "main" && one.line.value != 0; });
+  const auto main = std::ranges::find_if(
+      *found, [](const auto& one) { return one.kind == "function" && one.name == "main" && one.line.value != 0; });
   return main == found->end() ? std::nullopt : std::optional(*main);
 }
 

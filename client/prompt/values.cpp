@@ -203,7 +203,8 @@ std::vector<std::string> complete(Prompt& prompt, std::string_view line) {
   } else if (const auto command = find_command(line.substr(0, line.find_first_of(" \t/")));
              command && (*command)->usage.find("PLACE") != std::string_view::npos) {
     if (const auto found = prompt.control().find_symbols(std::string(word), 100))
-      for (const auto& symbol : *found) candidates.push_back(symbol.name);
+      for (const auto& symbol : *found)
+        if (symbol.kind == "function") candidates.push_back(symbol.name);
   } else if (command && (*command)->name == "info") {
     candidates = {"args",      "breakpoints",   "frame",  "functions", "locals",
                   "registers", "sharedlibrary", "source", "threads"};

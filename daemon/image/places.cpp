@@ -230,6 +230,12 @@ Resolution Modules::resolve_function(std::string_view name) const {
   }
   if (!found.locations.empty()) return found;
   found.message = fmt::format("no function {} in the loaded modules", name);
+  sym::Module::Near nearest;
+  for (const auto& entry : impl_->entries)
+    if (auto near = entry->mapped.symbols->similar_function(name);
+        !near.name.empty() && (nearest.name.empty() || near.distance < nearest.distance))
+      nearest = std::move(near);
+  if (!nearest.name.empty()) found.message += fmt::format("; did you mean {}?", nearest.name);
   if (const auto pattern = sym::Regex::pattern_in(name); !pattern.empty())
     if (const auto regex = sym::Regex::compile(pattern); !regex) found.message = regex.error().message;
   return found;

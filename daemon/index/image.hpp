@@ -30,7 +30,7 @@
 
 namespace trapline::index {
 
-inline constexpr std::uint32_t format_version = 2;  // of the layout and of what a scan finds: raise it with either
+inline constexpr std::uint32_t format_version = 3;  // of the layout and of what a scan finds: raise it with either
 inline constexpr std::size_t block_size = 65536;
 
 enum class Section : std::uint8_t {

@@ -215,6 +215,7 @@ void Scanner::skip(const UnitReader& unit, const Abbreviation& abbreviation, Dat
 
 bool Scanner::walk(const UnitReader& unit, std::uint32_t number, bool repeat) {
   intervals_.clear();
+  walked_ = &units_.heads[number];
   DataCursor in = unit.cursor(unit.head().first_die);
   std::vector<Level> levels;
   for (std::size_t seen = 1; in.ok() && !in.at_end(); ++seen) {
@@ -306,6 +307,7 @@ bool Scanner::visit(const UnitReader& unit, std::uint32_t number, const Abbrevia
   Die die;
   read(unit, abbreviation, in, die);
   if (!in.ok()) return true;
+  position_ = at;
   switch (tag) {
     case dw::tag_subprogram: add_function(unit, number, die, at, level.scope); return true;
     case dw::tag_member:
@@ -315,7 +317,7 @@ bool Scanner::visit(const UnitReader& unit, std::uint32_t number, const Abbrevia
     case dw::tag_constant: {
       auto scope = level.scope;
       if (die.specification.where != UnitReader::Reference::Where::nowhere) {
-        const Named named = completed(unit, die.specification, 0);
+        const Named named = completed(unit, units_.heads[number], die.specification, 0);
         scope = named.scope;
         if (die.name.empty()) die.name = named.name;
       }
@@ -326,13 +328,19 @@ bool Scanner::visit(const UnitReader& unit, std::uint32_t number, const Abbrevia
     case dw::tag_enumerator: add(Kind::enumerator, number, unit, die, at, level.scope); return true;
     default: break;
   }
+  auto around = level.scope;
+  if (die.specification.where != UnitReader::Reference::Where::nowhere) {  // a type unit's type, a nested class
+    const Named named = completed(unit, units_.heads[number], die.specification, 0);
+    around = named.scope;
+    if (die.name.empty()) die.name = named.name;
+  }
   if (!die.name.empty()) {
     const bool space = tag == dw::tag_namespace || tag == dw::tag_module;
-    add(space ? Kind::scope : die.declaration ? Kind::declared_type : Kind::type, number, unit, die, at, level.scope);
+    add(space ? Kind::scope : die.declaration ? Kind::declared_type : Kind::type, number, unit, die, at, around);
   }
   if (!dw::is_scope(tag)) return true;
   next.inside = false;
-  next.scope = enter(level.scope, die.name, tag);
+  next.scope = enter(around, die.name, tag);
   // A class that was seen before says nothing new.
   if (repeat && dw::is_class(tag) && !die.name.empty() && die.sibling > in.offset() && die.sibling < unit.head().end &&
       abbreviation.children) {
@@ -369,7 +377,7 @@ void Scanner::add_function(const UnitReader& unit, std::uint32_t number, const D
   Die complete = die;
   const auto reference = die.origin.where != Where::nowhere ? die.origin : die.specification;
   if (reference.where != Where::nowhere) {
-    const Named named = completed(unit, reference, 0);
+    const Named named = completed(unit, units_.heads[number], reference, 0);
     scope = named.scope;
     if (complete.name.empty()) complete.name = named.name;
   }

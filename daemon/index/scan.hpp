@@ -64,8 +64,8 @@ class Scanner {
   void add(Kind kind, std::uint32_t number, const UnitReader& unit, const Die& die, std::uint64_t at,
            std::uint32_t scope);
   bool has_real_code(const UnitReader& unit, const Die& die);
-  Named completed(const UnitReader& unit, UnitReader::Reference reference, int depth);
-  std::uint32_t scope_at(std::uint64_t offset, bool alternate);
+  Named completed(const UnitReader& unit, const UnitTable::Place& home, UnitReader::Reference reference, int depth);
+  std::uint32_t scope_at(std::uint64_t offset, const UnitTable::Place& place);
   std::uint32_t enter(std::uint32_t parent, std::string_view name, std::uint16_t tag);
   const Intervals& intervals_of(const UnitTable::Place& place);
   void collect_scopes(const UnitReader& unit, std::uint64_t begin, std::uint64_t end, std::uint32_t scope,
@@ -89,6 +89,8 @@ class Scanner {
   std::uint64_t ranges_left_ = 0, most_text_ = 0;
   std::string problem_;     // of the unit that is being scanned
   bool alternate_ = false;  // the unit that is being walked lies there
+  const UnitTable::Place* walked_ = nullptr;
+  std::uint64_t position_ = 0;  // of the DIE that is being read
 };
 
 // Whether C and C++ rules hold there: members are defined outside of the class, whose DIE holds declarations only, and

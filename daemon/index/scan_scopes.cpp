@@ -16,7 +16,8 @@ constexpr std::size_t glance = 4096;           // as scan.cpp has it
 }  // namespace
 
 // The name of what a definition or an instance completes, and the scope that its declaration stands in.
-Scanner::Named Scanner::completed(const UnitReader& unit, UnitReader::Reference reference, int depth) {
+Scanner::Named Scanner::completed(const UnitReader& unit, const UnitTable::Place& home, UnitReader::Reference reference,
+                                  int depth) {
   using Where = UnitReader::Reference::Where;
   if (reference.where == Where::nowhere || depth > longest_chain) return {};
   const bool alternate = alternate_ || reference.where == Where::alternate;
@@ -25,7 +26,7 @@ Scanner::Named Scanner::completed(const UnitReader& unit, UnitReader::Reference 
   const bool same =
       !here.in_types && alternate == alternate_ && reference.offset >= here.first_die && reference.offset < here.end;
   const bool same_types = here.in_types && reference.offset >= here.first_die && reference.offset < here.end;
-  const auto read_at = [&](const UnitReader& target) {
+  const auto read_at = [&](const UnitReader& target, const UnitTable::Place& there) {
     DataCursor in = target.cursor(reference.offset);
     const Abbreviation* abbreviation = target.abbreviations().find(in.uleb());
     if (!abbreviation || !in.ok()) return Named{};
@@ -34,15 +35,15 @@ Scanner::Named Scanner::completed(const UnitReader& unit, UnitReader::Reference 
     Named named{.name = die.name, .scope = unknown_scope};
     const auto on = die.origin.where != Where::nowhere ? die.origin : die.specification;
     if (on.where != Where::nowhere) {
-      const Named outer = completed(target, on, depth + 1);
+      const Named outer = completed(target, there, on, depth + 1);
       named.scope = outer.scope;
       if (named.name.empty()) named.name = outer.name;
     } else {
-      named.scope = scope_at(reference.offset, alternate);
+      named.scope = scope_at(reference.offset, there);
     }
     return named;
   };
-  if (same || same_types) return read_at(unit);
+  if (same || same_types) return read_at(unit, home);
   const auto* place = units_.holding(reference.offset, alternate);
   if (!place) return {};
   // Held: the cache may give up its slot while the chain is followed.
@@ -50,7 +51,7 @@ Scanner::Named Scanner::completed(const UnitReader& unit, UnitReader::Reference 
   const Sections* other = units_.alternate && !alternate ? &units_.alternate->sections() : nullptr;
   const UnitReader target(units_.sections(alternate), other, place->head, *table);
   const bool before = std::exchange(alternate_, alternate);
-  const Named named = read_at(target);
+  const Named named = read_at(target, *place);
   alternate_ = before;
   return named;
 }
@@ -65,13 +66,12 @@ const Scanner::Interval* Scanner::innermost(const Intervals& intervals, std::uin
   }
 }
 
-std::uint32_t Scanner::scope_at(std::uint64_t offset, bool alternate) {
-  const bool own = alternate == alternate_ && !intervals_.empty() && offset >= intervals_.front().begin;
-  const Interval* found = own ? innermost(intervals_, offset) : nullptr;
-  if (found && !found->skipped) return found->scope;
-  const auto* place = units_.holding(offset, alternate);
-  if (!place) return found ? found->scope : no_scope;
-  const Interval* exact = innermost(intervals_of(*place), offset);
+// Of the unit that is being walked only what lies behind is known: clang completes members before their class.
+std::uint32_t Scanner::scope_at(std::uint64_t offset, const UnitTable::Place& place) {
+  const bool known = &place == walked_ && offset < position_;
+  const Interval* found = known ? innermost(intervals_, offset) : nullptr;
+  if (known && !(found && found->skipped)) return found ? found->scope : no_scope;
+  const Interval* exact = innermost(intervals_of(place), offset);
   return exact ? exact->scope : no_scope;
 }
 

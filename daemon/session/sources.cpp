@@ -15,6 +15,29 @@ namespace {
 
 constexpr std::uintmax_t largest_source = 64u << 20;
 
+const char* kind_text(sym::Module::Named::Kind kind) {
+  switch (kind) {
+    case sym::Module::Named::Kind::type: return "type";
+    case sym::Module::Named::Kind::variable: return "variable";
+    case sym::Module::Named::Kind::enumerator: return "enumerator";
+  }
+  return "";
+}
+
+// Those that the query names first: by its parameters, its template arguments, a regular expression. Then those that
+// contain it.
+std::vector<sym::Function> functions_for(const sym::Module& symbols, const std::string& query, std::size_t limit) {
+  auto found = query.empty() ? std::vector<sym::Function>{} : symbols.functions_named(query);
+  if (sym::Regex::pattern_in(query).empty() && query.find('(') == std::string::npos) {
+    std::set<std::uint64_t> known;
+    for (const auto& function : found) known.insert(function.entry);
+    for (auto& function : symbols.search_functions(query, limit))
+      if (known.insert(function.entry).second) found.push_back(std::move(function));
+  }
+  if (found.size() > limit) found.resize(limit);
+  return found;
+}
+
 }  // namespace
 
 std::vector<proto::ModuleInfo> Session::modules() {
@@ -55,23 +78,27 @@ Result<std::vector<proto::SymbolInfo>> Session::find_symbols(const std::string& 
   std::vector<proto::SymbolInfo> found;
   for (const auto* module : modules_->all()) {
     if (!module->symbols || found.size() >= limit) continue;
-    const std::size_t left = limit - found.size();
-    auto functions =
-        pattern.empty() ? module->symbols->search_functions(query, left) : module->symbols->functions_named(query);
-    if (functions.size() > left) functions.resize(left);
-    for (const auto& function : functions) {
+    const auto name = std::filesystem::path(module->path).filename().string();
+    for (const auto& function : functions_for(*module->symbols, query, limit - found.size())) {
       proto::SymbolInfo symbol{.name = function.name,
                                .kind = "function",
                                .address = LoadAddr{function.entry + module->bias},
                                .file = {},
                                .line = {},
-                               .module = std::filesystem::path(module->path).filename().string()};
+                               .module = name};
       if (const auto place = modules_->place(symbol.address)) {
         symbol.file = sources_.to_local(place->file);
         symbol.line = place->line;
       }
       found.push_back(std::move(symbol));
     }
+    for (const auto& one : module->symbols->find_named(query, limit - found.size()))
+      found.push_back({.name = one.name,
+                       .kind = kind_text(one.kind),
+                       .address = LoadAddr{one.address ? *one.address + module->bias : 0},
+                       .file = one.file.empty() ? std::string{} : sources_.to_local(std::string(one.file)),
+                       .line = one.line,
+                       .module = name});
   }
   return found;
 }

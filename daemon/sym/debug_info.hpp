@@ -119,6 +119,9 @@ class DebugInfo {
   // Calls `take` with the path of every file of every table.
   void each_file(const std::function<void(std::string_view)>& take);
 
+  // A file whose last component is nearly that; "" where none is, or that cannot be told at once.
+  std::string_view similar_file(std::string_view base_name);
+
   FunctionTable& functions();
   NameIndex& names();
 
@@ -172,6 +175,9 @@ class DebugInfo {
   IntervalIndex<std::uint32_t> unit_ranges_;
   std::unordered_map<std::uint64_t, std::unique_ptr<LineTable>> tables_;  // by offset; null: damaged
   std::unordered_set<std::string> paths_;
+  static constexpr std::uint64_t most_lines_read = 4 << 20;  // bytes of .debug_line, for a hint
+  bool files_listed_ = false;
+  std::vector<std::string_view> files_;  // all, once a hint was looked for
   std::unordered_map<void*, std::vector<Dwarf_Die>> children_;
   std::unique_ptr<FunctionTable> functions_;
   std::unique_ptr<NameIndex> names_;

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -55,6 +56,7 @@ class ElfModule final : public Module {
   // asked; quick: there is no such thing.
   std::shared_ptr<const index::Index> index_naming(std::string_view base, std::span<const std::string> scopes,
                                                    bool quick) const;
+  bool index_expected() const;   // there is none, and somebody builds it
   bool has_debug_frame() const;  // known without opening the debug information
   // Bytes of the file as they are mapped at `at` (relocations not applied); fewer at a segment's end.
   std::span<const std::byte> bytes_at(std::uint64_t at, std::size_t count) const;
@@ -87,6 +89,8 @@ class ElfModule final : public Module {
   LineQuery addresses_of(std::string_view file_suffix, Line line, std::uint32_t column) const override;
   std::vector<std::string> source_files() const override;
   std::vector<Function> search_functions(std::string_view query, std::size_t limit) const override;
+  std::vector<Named> find_named(std::string_view query, std::size_t limit) const override;
+  Near similar_function(std::string_view name) const override;
   std::uint64_t after_prologue(std::uint64_t entry) const override;
 
  private:
@@ -94,8 +98,7 @@ class ElfModule final : public Module {
   // Of the cache, or given by use_index(); known without opening the debug information.
   const index::Index* ready_index() const;
   bool unchanged_on_disk() const;
-  bool large() const;           // so much debug information that reading all of it takes a while
-  bool index_expected() const;  // there is none, and somebody builds it
+  bool large() const;  // so much debug information that reading all of it takes a while
   // Whether the DIEs have to be asked for that name, and can be now; else the symbols have the answer.
   enum class Wanted : std::uint8_t { code, inlined, all };
   bool ask_dies_for(const NameQuery& query, Wanted wanted) const;
@@ -118,6 +121,7 @@ class ElfModule final : public Module {
   mutable bool debug_tried_ = false;
   mutable std::unique_ptr<DebugInfo> debug_;  // after the files: libdw reads from them until it is closed
   mutable std::string problem_;
+  mutable std::map<std::string, Near, std::less<>> similar_;
   std::unique_ptr<SymbolTable> symbols_;
 };
 

@@ -97,6 +97,7 @@ class LineSearch {
       if (shared > most) query_.near_match = path;
       most = std::max(most, shared);
     }
+    if (others.empty()) query_.near_match = info_.similar_file(base_name(wanted));
   }
 
   // How many folders at the end, and the name, two paths have in common, wherever they stand: of src/a/x.cpp and

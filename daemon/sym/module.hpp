@@ -172,8 +172,26 @@ class Module {
   };
   virtual LineQuery addresses_of(std::string_view file_suffix, Line line, std::uint32_t column) const = 0;
   virtual std::vector<std::string> source_files() const = 0;  // absolute
-  // Names of functions and variables that contain `query`, for symbols.find; at most `limit`.
+  // Functions whose names contain `query`, for symbols.find; at most `limit`.
   virtual std::vector<Function> search_functions(std::string_view query, std::size_t limit) const = 0;
+  // What is no function: those that the query names (with or without namespaces and template arguments, or by a regular
+  // expression between slashes) first, then those that contain it.
+  struct Named {
+    enum class Kind : std::uint8_t { type, variable, enumerator };
+    Kind kind = Kind::type;
+    DieRef die;
+    std::string name;       // with its scopes
+    std::string_view file;  // where it is declared; an enumerator: its type
+    Line line;
+    std::optional<std::uint64_t> address{};  // of a variable that has one
+  };
+  virtual std::vector<Named> find_named(std::string_view query, std::size_t limit) const = 0;
+  // The function whose name is nearly that one; the name is empty where none is, or an index is still to come.
+  struct Near {
+    std::string name;
+    std::size_t distance = 0;  // edits
+  };
+  virtual Near similar_function(std::string_view name) const = 0;
   // First instruction of the body of the function that begins at `entry`: the row marked prologue_end, else (code with
   // a frame pointer, not optimised) the second row of its lines, else behind a decoded prologue, else `entry`.
   virtual std::uint64_t after_prologue(std::uint64_t entry) const = 0;

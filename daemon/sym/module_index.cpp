@@ -131,6 +131,7 @@ void ElfModule::use_index(std::shared_ptr<const index::Index> index) const {
   index_missed_ = false;
   if (!unchanged_on_disk()) return no_index();
   index_ = std::move(index);
+  similar_.clear();
   if (debug_) debug_->use_index(index_);
 }
 

@@ -62,13 +62,14 @@ class NameIndex {
   std::vector<Entry> with_base(std::string_view base);
   std::vector<Entry> containing(std::string_view text);  // whose base does
   std::vector<Entry> all();
+  // "ns::S::run"; empty where a scope has no name of its own.
+  static std::string qualified(const index::Index& index, const index::Index::Entry& entry);
 
  private:
   void build();
   // False: an entry is not what the index says.
   bool add(const index::Index& index, std::span<const index::Index::Entry> entries, std::vector<Entry>& found);
   const index::Index* usable();
-  static std::string qualified(const index::Index& index, const index::Index::Entry& entry);
   void collect(const Dwarf_Die& parent, std::uint32_t unit, bool into_classes, int depth);
 
   DebugInfo& info_;

@@ -171,6 +171,12 @@ std::vector<std::pair<const RawSymbol*, std::string>> SymbolTable::functions_wit
   return found;
 }
 
+void SymbolTable::each_plain_function(const std::function<void(std::string_view)>& take) {
+  read();
+  for (const auto& symbol : symbols_)
+    if (symbol.function && !is_mangled(symbol.name)) take(symbol.name);
+}
+
 std::vector<const RawSymbol*> SymbolTable::functions_containing(std::string_view text, std::size_t limit) {
   read();
   std::vector<const RawSymbol*> found;

@@ -2,6 +2,7 @@
 // The ELF symbol tables of a module: .symtab (its own, else its debug file's), else .dynsym and .gnu_debugdata.
 // Inside the room.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,7 @@ class SymbolTable {
   std::vector<const RawSymbol*> with_mangled_name(std::string_view name);
   // Functions whose last component is that of the query; with their demangled names.
   std::vector<std::pair<const RawSymbol*, std::string>> functions_with_base(const NameQuery& query);
+  void each_plain_function(const std::function<void(std::string_view)>& take);  // not mangled
   std::vector<const RawSymbol*> functions_containing(std::string_view text, std::size_t limit);
 
  private:

@@ -52,7 +52,9 @@ Result<std::vector<std::string>> source_list(Desk& desk, const Nothing&) { retur
 }  // namespace
 
 void add_symbol_methods(Registry& registry) {
-  registry.add("symbols.find", "Functions, variables and types by name.", find);
+  registry.add("symbols.find",
+               "Functions, types, variables and enumerators by name, by a part of it, or by /regular expression/.",
+               find);
   registry.add("modules.list", "The program and the libraries it has loaded.", modules);
   registry.add("source.read", "The text of a source file.", read_source);
   registry.add("source.list", "The source files that the debug information names.", source_list);

@@ -108,6 +108,52 @@ TEST_CASE("a member that is defined outside of its class is a member of it") {
   CHECK(kinds(*index, "C") == Kinds{Kind::type});
 }
 
+TEST_CASE("a member that is defined before its class, and a type that completes a declaration, are in their scopes") {
+  const auto in_class = abbreviation(4, dw::tag_class_type, true, {{dw::at_name, dw::form_string}});
+  const auto declared = abbreviation(5, dw::tag_member, false,
+                                     {{dw::at_name, dw::form_string}, {dw::at_declaration, dw::form_flag_present}});
+  const auto outside = abbreviation(6, dw::tag_variable, false,
+                                    {{dw::at_specification, dw::form_ref4}, {dw::at_location, dw::form_exprloc}});
+  const auto forward = abbreviation(7, dw::tag_class_type, false,
+                                    {{dw::at_name, dw::form_string}, {dw::at_declaration, dw::form_flag_present}});
+  const auto completing = abbreviation(8, dw::tag_class_type, true,
+                                       {{dw::at_name, dw::form_string}, {dw::at_specification, dw::form_ref4}});
+  OneUnit unit{.abbreviations = named_space + in_class + declared + outside + forward + completing, .dies = {}};
+  // ns { made; class C { made }; class D; } class D completes ns::D { other }
+  const unsigned made = OneUnit::first + 4 + 8 + 3, inner = made + 6 + 1;
+  unit.dies = ByteMaker()
+                  .uleb(2)
+                  .text("ns")
+                  .uleb(6)
+                  .u32(made)
+                  .uleb(2)
+                  .u8(0x9c)
+                  .u8(0x9c)
+                  .uleb(4)
+                  .text("C")
+                  .uleb(5)
+                  .text("made")
+                  .u8(0)
+                  .uleb(7)
+                  .text("D")
+                  .u8(0)
+                  .uleb(8)
+                  .text("D")
+                  .u32(inner)
+                  .uleb(5)
+                  .text("other")
+                  .u8(0)
+                  .u8(0)
+                  .bytes();
+  const auto index = indexed(unit.sections());
+  CHECK(index->problem().empty());
+  CHECK(path(*index, "made") == "ns::C::made");
+  CHECK(kinds(*index, "made") == Kinds{Kind::variable});
+  CHECK(path(*index, "D") == "ns::D");
+  CHECK(kinds(*index, "D") == Kinds{Kind::type});
+  CHECK(path(*index, "other") == "ns::D::other");
+}
+
 TEST_CASE("inlined calls are found from their abstract function, however deep they stand") {
   const auto abstract =
       abbreviation(4, dw::tag_subprogram, false, {{dw::at_name, dw::form_string}, {dw::at_inline, dw::form_data1}});

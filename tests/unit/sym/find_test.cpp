@@ -281,6 +281,81 @@ TEST_CASE("a table of names that is damaged or another file's is not believed") 
   }
 }
 
+std::uint32_t line_with(std::string_view text) {
+  std::ifstream file(fmt::format("{}/{}", TL_FIXTURE_SOURCES, source));
+  std::uint32_t number = 0;
+  for (std::string line; std::getline(file, line);) {
+    ++number;
+    if (line.find(text) != std::string::npos) return number;
+  }
+  FAIL("no line with " << text);
+  return 0;
+}
+
+using Named = sym::Module::Named;
+
+// "shapes::Color type 7", in the order of the answer.
+std::vector<std::string> named(const sym::Module& module, std::string_view query) {
+  std::vector<std::string> found;
+  for (const auto& one : module.find_named(query, 50)) {
+    CHECK(one.file.ends_with(source));
+    CHECK(one.die);
+    const char* kinds[] = {"type", "variable", "enumerator"};
+    found.push_back(fmt::format("{} {} {}", one.name, kinds[static_cast<int>(one.kind)], one.line.value));
+    if (one.address) found.back() += " placed";
+  }
+  return found;
+}
+
+TEST_CASE("types, variables and enumerators are found by name, by a part of it, by a regular expression") {
+  const auto color = line_with("enum class Color"), box = line_with("struct Box"),
+             there = line_with("struct OnlyThere");
+  using List = std::vector<std::string>;
+  for (const auto* kind : {"gcc.4", "gcc.5", "clang.4", "clang.5", "gcc.5.split", "clang.4.dwp", "gcc.5.dwz",
+                           "gcc.5.shared", "gcc.5.zstd", "gcc.4.types"}) {
+    CAPTURE(std::string(kind));
+    const auto module = open(program(kind), {.debug_dirs = {}});
+    CHECK(named(*module, "Color") == List{fmt::format("shapes::Color type {}", color)});
+    CHECK(named(*module, "shapes::Color::green") == List{fmt::format("shapes::Color::green enumerator {}", color)});
+    CHECK(named(*module, "Color::gree") == List{fmt::format("shapes::Color::green enumerator {}", color)});
+    CHECK(named(*module, "Box<int, 2>") == List{fmt::format("shapes::Box<int, 2> type {}", box)});
+    CHECK(named(*module, "Box") == List{fmt::format("shapes::Box<int, 2> type {}", box)});
+    CHECK(named(*module, "nlyTher") == List{fmt::format("shapes::OnlyThere type {}", there)});
+    CHECK(named(*module, "/^shapes::Only.*e$/") == List{fmt::format("shapes::OnlyThere type {}", there)});
+    const auto members = module->find_named("Base::made", 50);
+    REQUIRE(members.size() == 1);
+    CHECK(members[0].kind == Named::Kind::variable);
+    CHECK(members[0].address == module->symbols_named("_ZN6shapes4Base4madeE").at(0).address);
+    const auto counters = module->find_named("shapes::counter", 50);
+    REQUIRE(counters.size() == 1);
+    CHECK(counters[0].address == module->symbols_named("_ZN6shapes7counterE").at(0).address);
+    CHECK(module->find_named("", 3).size() == 3);
+    CHECK(named(*module, "far_away").empty());  // a function
+    CHECK(named(*module, "Color(int)").empty());
+    CHECK(named(*module, "no_such_thing").empty());
+  }
+  const auto module = open(program("gcc.5"), before_its_index);
+  CHECK(named(*module, "Either").size() == 1);
+  CHECK(module->wants_index());
+}
+
+TEST_CASE("the function and the file that were nearly written") {
+  for (const auto* kind : {"gcc.5", "clang.4", "gcc.5.O2"}) {
+    CAPTURE(std::string(kind));
+    const auto module = open(program(kind), {.debug_dirs = {}});
+    CHECK(module->similar_function("shapes::stop").name == "shapes::stops");
+    CHECK(module->similar_function("far_awya").name == "shapes::far_away");
+    CHECK(module->similar_function("SUM_of_square").name == "shapes::sum_of_squares");
+    CHECK(module->similar_function("far_awya(int)").distance == 1);
+    CHECK(module->similar_function("quite_another_name").name == "");
+    CHECK(module->similar_function("/stop/").name == "");
+    const auto lines = module->addresses_of("somewhere/find_shape.cpp", {20}, 0);
+    CHECK(lines.near_match.ends_with("/find_shapes.cpp"));
+    CHECK(module->addresses_of("nothing_like_it.cpp", {20}, 0).near_match == "");
+  }
+  CHECK(open(program("gcc.5"), before_its_index)->similar_function("far_awya").name == "");  // not known yet
+}
+
 TEST_CASE("a .dwo file that is missing is told by name, and the rest goes on") {
   TemporaryFolder folder;
   std::filesystem::copy(program("gcc.5.split"), folder / "program");
