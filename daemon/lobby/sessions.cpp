@@ -95,7 +95,8 @@ Result<Sessions::Link> Sessions::take_spare() {
   if (spare_ == nullptr)
     return fail_hint(Errc::connection, "no session process can be started", "the daemon's log says why");
   auto link = std::exchange(spare_, nullptr);
-  // The next one starts when this session's first work is done: a launch must not share its processors with it.
+  // The next one starts a moment later: a launch takes a few milliseconds and should not share its processors with it.
+  // Who comes before starts one at once.
   spare_due_.expires_after(spare_after);
   spare_due_.async_wait([this](const asio::error_code& cancelled) {
     if (!cancelled) spawn_spare();

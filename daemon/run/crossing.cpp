@@ -127,12 +127,12 @@ bool Inferior::Impl::emulate_at(Tid tid, arch::GeneralRegisters& registers) {
   return true;
 }
 
-// The loader's site is met a few times before main, and its instruction is a `ret`: doing that by hand spares a launch
-// the calls in the program's name that slots and the shield take. Both come with the first site of a user that is met.
+// A site of our own alone (the loader's `ret`, say) is met a few times before a user's is: what emulate() can do there
+// spares a launch the system calls in the program's name that the first slots take.
 bool Inferior::Impl::passed_by_hand(Thread& thread) {
   constexpr int most = 8;
   const auto* site = sites_.find(*thread.passed);
-  if (shield_tried_ || by_hand_ >= most || site == nullptr || crossings_.contains(site->at)) return false;
+  if (!slots_.regions().empty() || by_hand_ >= most || site == nullptr || crossings_.contains(site->at)) return false;
   if (!std::ranges::all_of(site->owners, [](auto& owner) { return owner.kind == trap::OwnerKind::internal; }))
     return false;
   const auto now = os::dispositions(thread.tid);
@@ -151,12 +151,12 @@ bool Inferior::Impl::passed_by_hand(Thread& thread) {
 
 // The thread stands at a site whose hit was handled. `ready`: a CONT is due; `running`: it is under way already.
 Inferior::Impl::Crossed Inferior::Impl::cross(Thread& thread) {
+  raise_shield(thread);
+  if (!thread.stopped() || load(thread) == nullptr) return Crossed::lost;
   if (passed_by_hand(thread)) return Crossed::ready;
   if (!thread.stopped()) return Crossed::lost;
   const auto site = *thread.passed;
   const auto crossing = crossing_of(site, &thread);
-  if (!thread.stopped() || load(thread) == nullptr) return Crossed::lost;
-  raise_shield(thread);
   if (!thread.stopped() || load(thread) == nullptr) return Crossed::lost;
   thread.passed.reset();
   counters_.steps_over++;

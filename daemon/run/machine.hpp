@@ -213,7 +213,7 @@ struct Inferior::Impl final : StepHost {
   SlotPool slots_;
   Shield shield_;
   bool shield_tried_ = false;
-  int by_hand_ = 0;  // crossings of the loader's site without a slot
+  int by_hand_ = 0;  // crossings of sites of our own before there was a slot
   std::unordered_map<LoadAddr, Crossing> crossings_;
   std::optional<LoadAddr> syscall_instruction_;
   std::optional<WayBack> way_back_;

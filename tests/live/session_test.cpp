@@ -5,10 +5,12 @@
 #include <sys/personality.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <set>
 
+#include "daemon/os/dispositions.hpp"
 #include "tests/support/child.hpp"
 #include "tests/support/folder.hpp"
 #include "tests/support/live.hpp"
@@ -69,6 +71,15 @@ std::string text_of(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+TEST_CASE("a launched program that met its first breakpoint lives on without us: the way past our traps is in it") {
+  const auto live = Live::start("session_subject", {"threads", "1", "5"});
+  live->break_at(subject, "add");
+  const auto stop = live->go_to_stop();
+  const auto now = os::dispositions(Tid{stop.thread.value});
+  REQUIRE(now.has_value());
+  CHECK(now->catches(SIGTRAP));
+}
 
 // ---- breakpoints
 
