@@ -140,7 +140,7 @@ std::uint64_t letters(std::string_view text) {
   return set;
 }
 
-// The nearest of what is offered.
+// The nearest of what is offered, within one edit for four letters: "login" is not meant by "plugin".
 class Nearest {
  public:
   explicit Nearest(std::string_view wanted)
@@ -210,10 +210,11 @@ std::string_view DebugInfo::similar_file(std::string_view wanted) {
     files_listed_ = true;
     each_file([&](std::string_view path) { files_.push_back(path); });
   }
-  Nearest nearest(wanted);
+  const auto stem = [](std::string_view name) { return name.substr(0, name.rfind('.')); };
+  Nearest nearest(stem(wanted));
   std::string_view found;
   for (const auto path : files_)
-    if (nearest.take(base_name(path))) found = path;
+    if (nearest.take(stem(base_name(path)))) found = path;
   return found;
 }
 
