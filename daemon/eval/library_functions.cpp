@@ -60,27 +60,41 @@ std::unexpected<Error> unreadable(std::uint64_t at) {
   return fail(Errc::bad_address, fmt::format("cannot read memory at {:#x}", at));
 }
 
-// The characters up to the zero, at most `limit`.
-Result<std::string> text_at(const LibraryArgument& from, std::size_t limit, const util::Memory& memory) {
+// The characters up to the zero, at most `limit`; and why there are no more, if they end before either.
+struct Text {
+  std::string characters;
+  std::optional<Error> cut;
+};
+Text text_at(const LibraryArgument& from, std::uint64_t limit, const util::Memory& memory) {
   const auto until_zero = [](std::span<const std::byte> bytes) {
     return static_cast<std::size_t>(std::ranges::find(bytes, std::byte{0}) - bytes.begin());
   };
-  std::string out;
   if (!from.literal.empty()) {
-    const std::size_t size = std::min(until_zero(from.literal), limit);
-    return std::string(reinterpret_cast<const char*>(from.literal.data()), size);
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(until_zero(from.literal), limit));
+    return {std::string(reinterpret_cast<const char*>(from.literal.data()), size), {}};
   }
+  const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(limit, most_text));
+  Text text;
+  std::string& out = text.characters;
   std::array<std::byte, 256> bytes{};
-  while (out.size() < limit) {
-    const std::size_t wanted = std::min(bytes.size(), limit - out.size());
+  while (out.size() < most) {
+    const std::size_t wanted = std::min(bytes.size(), most - out.size());
     const std::size_t got = memory.read_some(LoadAddr{from.word + out.size()}, std::span(bytes).first(wanted));
     const std::size_t size = until_zero(std::span(bytes).first(got));
     out.append(reinterpret_cast<const char*>(bytes.data()), size);
-    if (size < got) return out;
-    if (got < wanted) return unreadable(from.word + out.size());
+    if (size < got) return text;
+    if (got < wanted) {
+      text.cut = unreadable(from.word + out.size()).error();
+      return text;
+    }
   }
-  if (limit == most_text) return fail(Errc::too_large, fmt::format("a text of more than {} bytes", most_text));
-  return out;
+  if (most < limit) text.cut = fail(Errc::too_large, fmt::format("a text of more than {} bytes", most_text)).error();
+  return text;
+}
+
+Result<std::int64_t> length(const Text& text) {
+  if (text.cut) return std::unexpected(*text.cut);
+  return static_cast<std::int64_t>(text.characters.size());
 }
 
 std::int64_t sign(int order) { return order < 0 ? -1 : order > 0 ? 1 : 0; }
@@ -88,6 +102,17 @@ std::int64_t sign(int order) { return order < 0 ? -1 : order > 0 ? 1 : 0; }
 std::string lower(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return text;
+}
+
+// What differs decides, before what could not be read.
+Result<std::int64_t> compare_texts(const Text& a, const Text& b) {
+  const std::size_t common = std::min(a.characters.size(), b.characters.size());
+  const int order = a.characters.compare(0, common, b.characters, 0, common);
+  if (order != 0) return sign(order);
+  for (const Text* each : {&a, &b})
+    if (each->cut && each->characters.size() == common) return std::unexpected(*each->cut);
+  return static_cast<std::int64_t>(a.characters.size() > common) -
+         static_cast<std::int64_t>(b.characters.size() > common);
 }
 
 Result<std::int64_t> compare_bytes(std::uint64_t a, std::uint64_t b, std::uint64_t count, const util::Memory& memory) {
@@ -165,20 +190,15 @@ const LibraryFunction* library_function(std::string_view name, std::size_t argum
 Result<std::int64_t> run_library_function(std::string_view name, std::span<const LibraryArgument> arguments,
                                           const util::Memory& memory) {
   const auto word = [&](std::size_t n) { return arguments[n].word; };
-  if (name == "strlen") {
-    TL_TRY(const std::string text, text_at(arguments[0], most_text, memory));
-    return static_cast<std::int64_t>(text.size());
-  }
-  if (name == "strnlen") {
-    TL_TRY(const std::string text, text_at(arguments[0], std::min<std::size_t>(word(1), most_text - 1), memory));
-    return static_cast<std::int64_t>(text.size());
-  }
+  constexpr std::uint64_t no_limit = ~std::uint64_t{0};
+  if (name == "strlen") return length(text_at(arguments[0], no_limit, memory));
+  if (name == "strnlen") return length(text_at(arguments[0], word(1), memory));
   if (name == "strcmp" || name == "strncmp" || name == "strcasecmp" || name == "_stricmp") {
-    const std::size_t limit = name == "strncmp" ? std::min<std::size_t>(word(2), most_text - 1) : most_text;
-    TL_TRY(std::string a, text_at(arguments[0], limit, memory));
-    TL_TRY(std::string b, text_at(arguments[1], limit, memory));
-    const bool folded = name == "strcasecmp" || name == "_stricmp";
-    return sign(folded ? lower(std::move(a)).compare(lower(std::move(b))) : a.compare(b));
+    const std::uint64_t limit = name == "strncmp" ? word(2) : no_limit;
+    Text a = text_at(arguments[0], limit, memory), b = text_at(arguments[1], limit, memory);
+    if (name == "strcasecmp" || name == "_stricmp")
+      for (Text* each : {&a, &b}) each->characters = lower(std::move(each->characters));
+    return compare_texts(a, b);
   }
   if (name == "memcmp") return compare_bytes(word(0), word(1), word(2), memory);
   if (name == "__findnonnull") return find_pointer(word(0), word(1), memory);

@@ -25,6 +25,10 @@ TEST_CASE("functions of natvis' expressions read, and call nothing") {
       desk.memory.set(at, std::uint64_t{i == 2 ? 0x4000U : at + 32});
       desk.memory.set(at + 16, std::uint64_t{i == 1 ? 2U : 9U});
     }
+    // A text longer than what is read of one, and one that differs at its end; then one whose end cannot be read.
+    desk.memory.text(0x100000, std::string(70000, 'x') + '\0');
+    desk.memory.text(0x200000, std::string(69999, 'x') + "y\0");
+    desk.memory.text(0x300ffd, "abc");
     std::string out = desk.show(type, 0x1000);
     const std::string wrong = desk.complaints();
     return wrong.empty() ? out : wrong;
@@ -61,6 +65,21 @@ TEST_CASE("functions of natvis' expressions read, and call nothing") {
   CHECK(shown("strlen(n)").find("`strlen` takes a pointer") != std::string::npos);
   CHECK(shown("strlen(text, 1)").find("strlen") != std::string::npos);  // no such function: told
   CHECK(shown("memcmp(&quot;a&quot;, text, 1)").find("lies nowhere") != std::string::npos);
+  // What is longer than what is read has no length that could be shown, and is equal to nothing.
+  for (const char* expression :
+       {"strlen((char*)0x100000)", "strnlen((char*)0x100000, 69000)", "strnlen((char*)0x100000, 1000000)",
+        "strcmp((char*)0x100000, (char*)0x200000)", "strncmp((char*)0x100000, (char*)0x200000, 70000)"}) {
+    CAPTURE(expression);
+    CHECK(shown(expression).find("a text of more than 65536 bytes") != std::string::npos);
+  }
+  CHECK(shown("strnlen((char*)0x100000, 65536)") == "65536");
+  CHECK(shown("strncmp((char*)0x100000, (char*)0x200000, 65536)") == "0");
+  // What differs before that is known to differ.
+  CHECK(shown("strcmp((char*)0x100000, text)") == "1");
+  CHECK(shown("strcmp((char*)0x300ffd, &quot;abd&quot;)") == "-1");
+  CHECK(shown("strncmp((char*)0x300ffd, text, 3)") == "0");
+  CHECK(shown("strcmp((char*)0x300ffd, &quot;abc&quot;)").find("0x301000") != std::string::npos);
+  CHECK(shown("strlen((char*)0x300ffd)").find("0x301000") != std::string::npos);
   CHECK(shown("__findnonnull(slots, 1000000000)").find("to look at") != std::string::npos);
 }
 
