@@ -11,11 +11,20 @@
 namespace trapline::run {
 namespace {
 
-// Of the C library alone: what its functions have for an unwinder is no handler that would end a search.
+// libc.so.6, libc-2.31.so, ld-musl-x86_64.so.1; not libc-client.so.
 bool is_c_library(std::string_view path) {
   const auto name = path.substr(path.rfind('/') + 1);
-  return path.starts_with('/') &&
-         (name.starts_with("libc.so") || name.starts_with("libc-") || name.starts_with("ld-musl-"));
+  constexpr std::string_view versioned{"libc-"};
+  return path.starts_with('/') && (name.starts_with("libc.so") || name.starts_with("ld-musl-") ||
+                                   (name.starts_with(versioned) && name.size() > versioned.size() &&
+                                    name[versioned.size()] >= '0' && name[versioned.size()] <= '9'));
+}
+
+// An exception that comes by must find nobody there who would take it, nor clean up.
+bool has_personality(const image::Modules& modules, LoadAddr lookup) {
+  const auto* module = modules.find(lookup);
+  return module == nullptr || !module->symbols ||
+         sym::CfiTable::of(module->symbols)->may_have_personality(lookup.value - module->bias);
 }
 
 // Behind `push %rbp; mov %rsp, %rbp`: what unwinders take to be {frame pointer, return address} is what `leave; ret`
@@ -68,7 +77,8 @@ std::optional<LoadAddr> Inferior::Impl::leave_and_return(std::span<const os::Map
                             memory_.read_some(at, std::span(bytes).first(size))};
       for (auto found = text.find(wanted); found != text.npos; found = text.find(wanted, found + 1)) {
         const auto here = at + ByteCount{found};
-        if (leaves_by_the_frame_pointer(code.at(here, stack::PcKind::return_address))) return *leave_ = here;
+        const auto& facts = code.at(here, stack::PcKind::return_address);
+        if (leaves_by_the_frame_pointer(facts) && !has_personality(modules_, facts.lookup_pc)) return *leave_ = here;
       }
     }
   }

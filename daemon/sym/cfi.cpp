@@ -12,6 +12,7 @@
 
 #include <cstdlib>
 
+#include "daemon/sym/cfi_personality.hpp"
 #include "daemon/sym/dwarf_handle.hpp"
 
 namespace trapline::sym {
@@ -109,6 +110,10 @@ class ElfCfi final : public CfiTable {
     if (Dwarf_CFI* more = debug_frame(); more && dwarf_cfi_addrframe(more, at, &found) == 0)
       return row_of(FramePtr(found), at);
     return fail(Errc::not_found, fmt::format("no call frame information covers {:#x}", at));
+  }
+
+  bool may_have_personality(std::uint64_t at) const override {
+    return sym::may_have_personality(elf_module(*module_).elf(), at);
   }
 
  private:

@@ -67,6 +67,9 @@ class CfiTable {
   // Errors: not_found (no entry covers `at`), bad_debug_info (one does and cannot be decoded).
   // Cost: a binary search where .eh_frame_hdr has a table, else linear the first time. Callers cache rows.
   virtual Result<CfiRow> row_at(std::uint64_t at) const = 0;
+  // Whether a C++ runtime that unwinds asks a routine of the language there, which may have handlers or cleanups to
+  // go to. False is certain. Cost: linear.
+  virtual bool may_have_personality(std::uint64_t at) const = 0;
 };
 
 // What an expression of a row may look at.

@@ -1,6 +1,8 @@
 // Rows out of a real file: this test's own, whose functions gcc described.
 #include <doctest/doctest.h>
 
+#include <string>
+
 #include "daemon/sym/cfi.hpp"
 
 using namespace trapline;
@@ -31,6 +33,12 @@ __attribute__((noinline)) int trapline_described_function(int x);
 int trapline_described_function(int x) {
   volatile int keep[4] = {x, x, x, x};
   return keep[2] * 3;
+}
+// Has a cleanup.
+__attribute__((noinline)) int trapline_cleaning_function(int x);
+int trapline_cleaning_function(int x) {
+  const std::string text(static_cast<std::size_t>(x), 'x');
+  return trapline_described_function(static_cast<int>(text.size()));
 }
 // Keeps its return address in a register for a while, saves rbx at an address that an expression computes, and leaves
 // r12 to be found in r13. Never called.
@@ -101,6 +109,16 @@ TEST_CASE("registers, expressions and undefined values are told apart") {
   REQUIRE(by_expression);
   REQUIRE(by_expression->cfa_is_expression);
   CHECK(by_expression->expressions[by_expression->cfa_register].size() == 2);
+}
+
+TEST_CASE("code that an exception does not pass unseen is told from other code") {
+  const Self own = self();
+  CHECK(trapline_cleaning_function(2) == 6);
+  CHECK(own.table->may_have_personality(own.begin_of("trapline_cleaning_function")));
+  CHECK_FALSE(own.table->may_have_personality(own.begin_of("trapline_described_function")));
+  CHECK_FALSE(own.table->may_have_personality(own.begin_of("trapline_odd_rules")));
+  CHECK_FALSE(own.table->may_have_personality(own.begin_of("trapline_signal_frame")));
+  CHECK(own.table->may_have_personality(0));  // nothing is known there
 }
 
 TEST_CASE("a signal frame says so, and no address outside the code has a row") {
