@@ -14,10 +14,26 @@ Json hold_and(Json arguments) {
   return arguments;
 }
 
+void add_debuginfod(Json& arguments, const proto::DebuginfodOptions& options) {
+  if (options == proto::DebuginfodOptions{}) return;
+  Json& said = arguments["debuginfod"] = Json::object();
+  if (!options.urls.empty()) said["urls"] = options.urls;
+  if (options.timeout) said["timeout"] = options.timeout->count();
+  if (!options.cache.empty()) said["cache"] = options.cache;
+  if (options.use == proto::Debuginfod::off) said["enabled"] = false;
+  if (options.use == proto::Debuginfod::cached) said["enabled"] = "cached";
+  if (options.use == proto::Debuginfod::on) said["enabled"] = true;
+}
+
 void add_sources(Json& arguments, const proto::SourceOptions& sources) {
   for (const auto& [from, to] : sources.source_map) arguments["sourceMap"][from] = to ? Json(*to) : Json(nullptr);
   if (!sources.visualizers.empty()) arguments["visualizers"] = sources.visualizers;
   if (!sources.just_my_code) arguments["justMyCode"] = false;
+  if (!sources.debug_file_dirs.empty()) arguments["symbols"]["searchPaths"] = sources.debug_file_dirs;
+  if (!sources.index_dir.empty()) arguments["symbols"]["cacheDir"] = sources.index_dir;
+  if (!sources.symbols_exclude.empty()) arguments["symbols"]["exclude"] = sources.symbols_exclude;
+  if (sources.load_eagerly) arguments["symbols"]["load"] = "eager";
+  add_debuginfod(arguments, sources.debuginfod);
 }
 
 template <class T>

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/fetch/fetch.hpp"
 #include "daemon/lobby/lobby.hpp"
 #include "daemon/serve/serve.hpp"
 #include "daemon/util/log.hpp"
@@ -24,6 +25,7 @@ struct CommandLine {
   std::string log_format;
   std::string index_cache;
   std::vector<std::string> build_index;
+  std::vector<std::string> fetch;
   int session = -1;
   trapline::serve::Waiting waiting;
 };
@@ -39,6 +41,7 @@ void describe(CLI::App& app, CommandLine& line) {
   app.add_option("--wire-log", line.lobby.wire_log, "append every message to this file, a JSON object a line");
   app.add_option("--index-cache", line.index_cache, "folder of the symbol index");
   app.add_option("--build-index", line.build_index)->group("");  // ours: what `trapline index` runs
+  app.add_option("--fetch", line.fetch)->group("");              // ours: what downloads (daemon/fetch)
   app.add_option("--session", line.session)->group("");          // ours: a session process on this descriptor
   app.add_option("--wait-for-tracer", line.waiting.socket)->group("");
   app.add_flag("--no-aslr", line.waiting.no_aslr)->group("");
@@ -118,6 +121,7 @@ int main(int argc, char** argv) {
   if (!line.waiting.socket.empty()) {
     return complain(trapline::serve::wait_for_tracer(line.waiting));
   }
+  if (!line.fetch.empty()) return trapline::fetch::run(line.fetch);
   set_up_logging(line);
   if (!line.build_index.empty()) return trapline::serve::index_ahead(line.build_index, line.index_cache);
   return line.session >= 0 ? run_session(line) : run_lobby(line);

@@ -79,7 +79,7 @@ void apply_just_my_code(Draft& draft, const json& value) { draft.sources().just_
 void apply_symbols(Draft& draft, const json& value) {
   if (const auto paths = value.find("searchPaths"); paths != value.end())
     append(draft.sources().debug_file_dirs, as_list(*paths));
-  if (value.value("load", "lazy") != "lazy") draft.warn("'symbols.load' has no effect: symbols are read when needed");
+  draft.sources().load_eagerly = value.value("load", "lazy") == "eager";
   draft.sources().index_dir = value.value("cacheDir", "");
   if (const auto globs = value.find("exclude"); globs != value.end())
     append(draft.sources().symbols_exclude, as_list(*globs));
@@ -111,10 +111,17 @@ json from_search_path(const json& value) {  // cpptools: one string, parts separ
 }
 
 void apply_debuginfod(Draft& draft, const json& value) {
-  const auto enabled = value.find("enabled");
-  if (enabled != value.end() && *enabled == false) draft.sources().debuginfod_cache = false;
-  if (enabled != value.end() && *enabled == true)
-    draft.warn("'debuginfod' fetches nothing in this version: what its client fetched before is used (\"cached\")");
+  auto& options = draft.sources().debuginfod;
+  if (const auto urls = value.find("urls"); urls != value.end()) append(options.urls, as_list(*urls));
+  if (!options.urls.empty()) options.use = proto::Debuginfod::on;
+  if (const auto enabled = value.find("enabled"); enabled != value.end())
+    options.use = *enabled == "cached" ? proto::Debuginfod::cached
+                  : *enabled == true   ? proto::Debuginfod::on
+                                       : proto::Debuginfod::off;
+  if (const auto timeout = value.find("timeout"); timeout != value.end())
+    options.timeout =
+        std::chrono::seconds(std::max<std::int64_t>(1, static_cast<std::int64_t>(timeout->get<double>())));
+  options.cache = value.value("cache", "");
 }
 
 // ---- signals, time
@@ -302,12 +309,21 @@ std::vector<Row> common_rows() {
        R"({"type":"object","properties":{"searchPaths":{"anyOf":[{"type":"string"},{"type":"array","items":{"type":"string"}}]},)"
        R"("load":{"type":"string","enum":["lazy","eager"]},"exclude":{"type":"array"},"cacheDir":{"type":"string"}}})",
        "{}",
-       "Where debug files are looked for, besides /usr/lib/debug, and the folder of the symbol index (cacheDir).",
+       "Where debug files are looked for, besides /usr/lib/debug, and the folder of the symbol index (cacheDir). "
+       "`load`: when they are first asked for (lazy), or all of them behind the start (eager).",
        apply_symbols,
        {{"symbolLoadInfo", object, from_symbol_load_info},
         {"additionalSOLibSearchPath", text, from_search_path},
         {"symbolSearchPath", text, from_search_path}}},
-      {"debuginfod", both, R"({"type":"object"})", "", "Debug information from debuginfod servers.", apply_debuginfod},
+      {"debuginfod", both,
+       R"({"type":"object","properties":{"enabled":{"enum":[true,false,"cached"]},)"
+       R"("urls":{"anyOf":[{"type":"string"},{"type":"array","items":{"type":"string"}}]},)"
+       R"("timeout":{"type":"number","minimum":1,"maximum":86400},"cache":{"type":"string"}}})",
+       "",
+       "Debug information from debuginfod servers: fetched behind, where `urls` or DEBUGINFOD_URLS name some; "
+       "\"cached\": "
+       "what was fetched before. `timeout`: seconds without 100 KB more.",
+       apply_debuginfod},
       {"signals", both,
        R"({"type":"object","additionalProperties":{"type":"object","properties":{"stop":{"type":"boolean"},)"
        R"("pass":{"type":"boolean"},"print":{"type":"boolean"}},"additionalProperties":false}})",

@@ -4,14 +4,14 @@
 
 build_packages='
   g++ meson:meson ninja-build:ninja pkg-config:pkg-config
-  libdw-dev libelf-dev libiberty-dev libxxhash-dev zlib1g-dev liblzma-dev libasio-dev nlohmann-json3-dev
+  libdw-dev libelf-dev libdebuginfod-dev libiberty-dev libxxhash-dev zlib1g-dev liblzma-dev libasio-dev nlohmann-json3-dev
   libcli11-dev libpcre2-dev libmd-dev libfmt-dev libspdlog-dev libzydis-dev libpugixml-dev libedit-dev libsystemd-dev doctest-dev'
 
 # The suites also run gdb (as a second opinion and as "somebody else's tracer") and node's protocol tests; fixtures are built by
-# gcc and clang, dwz folds one of them; libc's debug information shows frames of a library built with -O2; libc++, Boost and
+# gcc and clang, dwz folds one of them; debuginfod serves one's debug file; libc's debug information shows frames of a library built with -O2; libc++, Boost and
 # rustc are there for their types.
 test_packages='gdb:gdb nodejs:node npm:npm git:git clang:clang++ dwz:dwz mold:mold libc6-dbg
-  libc++-14-dev libc++abi-14-dev libboost-dev rustc:rustc llvm:llvm-dwp xz-utils:xz'
+  libc++-14-dev libc++abi-14-dev libboost-dev rustc:rustc llvm:llvm-dwp xz-utils:xz debuginfod:debuginfod'
 
 # Building Debian's sources of real programs (tests/real); their own libraries stay out, see there.
 real_packages='dpkg-dev:dpkg-source make:make tcl:tclsh'

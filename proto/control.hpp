@@ -46,6 +46,17 @@ struct StdioFiles {  // a path each; empty: as the console gives it
   std::string err;
 };
 
+// Debug information that is not on this machine, from debuginfod servers. `automatic`: where DEBUGINFOD_URLS names
+// some.
+enum class Debuginfod : std::uint8_t { off, cached, automatic, on };  // cached: what was fetched before, nothing more
+struct DebuginfodOptions {
+  Debuginfod use = Debuginfod::automatic;
+  std::vector<std::string> urls{};                // empty: DEBUGINFOD_URLS
+  std::optional<std::chrono::seconds> timeout{};  // without 100 KB more; none: DEBUGINFOD_TIMEOUT, or 90 s
+  std::string cache{};                            // folder; empty: the one that all debuginfod clients share
+  bool operator==(const DebuginfodOptions&) const = default;
+};
+
 // What launch and attach have in common.
 struct SourceOptions {
   std::vector<std::pair<std::string, std::optional<std::string>>>
@@ -54,7 +65,8 @@ struct SourceOptions {
   std::vector<std::string> debug_file_dirs;  // besides /usr/lib/debug
   std::string index_dir;                     // where symbol indexes are kept; empty: the daemon's folder
   std::vector<std::string> symbols_exclude;  // globs of modules whose debug information is left out
-  bool debuginfod_cache = true;              // use what debuginfod's client fetched before; nothing is fetched
+  DebuginfodOptions debuginfod{};
+  bool load_eagerly = false;  // open all debug information behind the start; else when it is first asked for
   bool just_my_code = true;
   std::vector<std::string> skip_files;  // globs; step-in goes through
   std::vector<std::string> skip_functions;

@@ -6,6 +6,8 @@
 #include <map>
 #include <tuple>
 
+#include "daemon/util/rooted.hpp"
+
 namespace trapline::image {
 namespace {
 
@@ -41,7 +43,7 @@ ModuleId next_id() {
 
 Result<SharedModule> open_module(const std::string& path, const sym::SearchOptions& options,
                                  const std::vector<SharedModule>& in_use) {
-  const std::string real = options.read_from.empty() ? options.root + path : options.read_from;
+  const std::string real = options.read_from.empty() ? util::path_in_root(options.root, path) : options.read_from;
   struct stat about {};
   const bool found = ::stat(real.c_str(), &about) == 0;
   Key key{.path = path,

@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <tuple>
 
 #include "daemon/image/modules_impl.hpp"
+#include "daemon/util/rooted.hpp"
 
 namespace trapline::image {
 namespace {
@@ -79,8 +81,9 @@ std::vector<std::byte> image_from_memory(LoadAddr base, const util::Memory& memo
   return image;
 }
 
-// The prefix under which the debuggee's paths are found from here: its own root, where that is another than ours.
-std::string root_of(Pid pid) {
+// The prefix under which the debuggee's paths are found from here, and what its root is called: where it is another
+// than ours.
+std::pair<std::string, std::string> root_of(Pid pid) {
   namespace fs = std::filesystem;
   std::error_code failed;
   const auto link = [&](const std::string& path) { return fs::read_symlink(path, failed).string(); };
@@ -88,8 +91,15 @@ std::string root_of(Pid pid) {
   if (failed) return {};
   const std::string ours = link("/proc/self/ns/mnt");
   const std::string root = link(fmt::format("/proc/{}/root", pid.value));
-  const bool elsewhere = theirs != ours || (!failed && root != "/");
-  return elsewhere ? fmt::format("/proc/{}/root", pid.value) : std::string{};
+  if (theirs == ours && (failed || root == "/")) return {};
+  return {fmt::format("/proc/{}/root", pid.value), root == "/" ? std::string{} : root};
+}
+
+// The kernel names files from our root, or from that of their mount namespace (d_path() in fs/d_path.c): a process that
+// has changed its root knows a file by what is behind its root's own name.
+std::string path_inside(const std::string& jail, const std::string& path) {
+  if (jail.empty() || !path.starts_with(jail) || path.size() <= jail.size() || path[jail.size()] != '/') return path;
+  return path.substr(jail.size());
 }
 
 // Where to read the mapped file, if its path leads to another one (deleted or replaced). proc(5): map_files needs
@@ -143,7 +153,8 @@ Modules::Impl::Entry* Modules::Impl::add(Pid pid, const std::string& path, const
   std::vector<SharedModule> in_use;
   for (const auto& entry : entries) in_use.push_back(entry->mapped.symbols);
   auto search = options;
-  if (mapping && mapping->inode != 0) search.read_from = readable_copy(pid, options.root + path, *mapping, role);
+  if (mapping && mapping->inode != 0)
+    search.read_from = readable_copy(pid, util::path_in_root(options.root, path), *mapping, role);
   auto module = open_module(path, search, in_use);
   if (!module && mapping) {
     const std::uint64_t base = mapping->range.begin.value - mapping->offset;
@@ -154,6 +165,7 @@ Modules::Impl::Entry* Modules::Impl::add(Pid pid, const std::string& path, const
   if (!bias && mapping) bias = mapping->range.begin.value - mapping->offset - lowest_address(**module);
   auto entry = std::make_unique<Entry>();
   entry->role = role;
+  entry->read_from = search.read_from;
   entry->mapped = {.id = (*module)->id(),
                    .path = path,
                    .bias = bias.value_or(0),
@@ -171,7 +183,7 @@ void Modules::Impl::add_program(Pid pid, const util::Memory& memory, const std::
   if (!path) return;
   const auto* mapping = first_mapping(maps, {auxv.entry});
   if (mapping && mapping->path != *path) mapping = first_mapping(maps, {auxv.phdr});
-  Entry* entry = add(pid, *path, mapping, headers.bias, Role::program, memory, changes);
+  Entry* entry = add(pid, path_inside(jail, *path), mapping, headers.bias, Role::program, memory, changes);
   if (!entry || headers.bias) return;
   // No PT_PHDR: by the entry point, which the kernel gives relocated.
   auto& mapped = entry->mapped;
@@ -186,7 +198,7 @@ void Modules::Impl::add_loader(Pid pid, const util::Memory& memory, const std::v
   if (auxv.base == 0) return;
   const auto* mapping = mapping_at(maps, {auxv.base});
   if (mapping && !mapping->path.empty() && !at({auxv.base}))
-    add(pid, mapping->path, mapping, std::nullopt, Role::loader, memory, changes);
+    add(pid, path_inside(jail, mapping->path), mapping, std::nullopt, Role::loader, memory, changes);
 }
 
 void Modules::Impl::add_vdso(const util::Memory& memory, const std::vector<os::Mapping>& maps, Changes& changes) {
@@ -216,7 +228,8 @@ void Modules::Impl::add_from_maps(Pid pid, const util::Memory& memory, const std
     if (!mapping.executable || mapping.inode == 0 || !mapping.path.starts_with('/') || at(mapping.range.begin))
       continue;
     const auto* first = first_mapping(maps, mapping.range.begin);
-    if (first && first->offset == 0) add(pid, mapping.path, first, std::nullopt, Role::library, memory, changes);
+    if (first && first->offset == 0)
+      add(pid, path_inside(jail, mapping.path), first, std::nullopt, Role::library, memory, changes);
   }
 }
 
@@ -267,7 +280,7 @@ bool Modules::Impl::follow_link_map(Pid pid, const util::Memory& memory, Changes
     }
     const auto* mapping = first_mapping(*maps, link.dynamic);
     const bool file = mapping && mapping->path.starts_with('/');
-    const std::string path = file ? mapping->path : link.name;
+    const std::string path = file ? path_inside(jail, mapping->path) : link.name;
     if (!path.starts_with('/')) continue;
     if (Entry* entry = add(pid, path, file ? mapping : nullptr, link.bias, Role::library, memory, changes))
       entry->dynamic = link.dynamic;
@@ -289,7 +302,7 @@ Result<Changes> Modules::load_process(Pid pid, const util::Memory& memory) {
   TL_TRY(const auto auxv, os::auxiliary_vector(pid));
   TL_TRY(const auto maps, os::mappings(pid));
   impl_->auxv = auxv;
-  if (impl_->options.root.empty()) impl_->options.root = root_of(pid);
+  if (impl_->root_by_process) std::tie(impl_->options.root, impl_->jail) = root_of(pid);
   impl_->headers = read_program_headers(auxv, memory);
   Changes changes;
   impl_->add_program(pid, memory, maps, changes);
@@ -308,6 +321,20 @@ Result<Changes> Modules::refresh(Pid pid, const util::Memory& memory) {
   TL_TRY(const auto maps, os::mappings(pid));
   impl_->add_from_maps(pid, memory, maps, changes);
   return changes;
+}
+
+Result<const MappedModule*> Modules::reopen(ModuleId id) {
+  const auto found = std::ranges::find_if(impl_->entries, [&](const auto& e) { return e->mapped.id == id; });
+  if (found == impl_->entries.end()) return fail(Errc::not_found, fmt::format("module {} is not mapped", id.value));
+  auto& mapped = (*found)->mapped;
+  auto search = impl_->options;
+  search.read_from = (*found)->read_from;
+  TL_TRY(auto fresh, open_module(mapped.path, search, {mapped.symbols}));
+  if (fresh->build_id() != mapped.symbols->build_id())
+    return fail(Errc::bad_debug_info, fmt::format("{} is another file by now", mapped.path));
+  mapped.id = fresh->id();
+  mapped.symbols = std::move(fresh);
+  return &mapped;
 }
 
 void Modules::clear() {
@@ -333,6 +360,8 @@ std::optional<LoadAddr> Modules::loader_breakpoint() const {
   }
   return std::nullopt;
 }
+
+const std::string& Modules::root() const { return impl_->options.root; }
 
 std::vector<const MappedModule*> Modules::all() const {
   std::vector<const MappedModule*> modules;

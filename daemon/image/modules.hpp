@@ -86,10 +86,14 @@ class Modules {
   // From the link map (r_debug / r_debug_extended), at the loader's breakpoint. Unreadable or inconsistent maps: no
   // change. Falls back to /proc/PID/maps for statically linked programs.
   Result<Changes> refresh(Pid pid, const util::Memory& memory);
+  // Opens the file of a module anew, after a debug file of it was found. It has another id then: what was made of the
+  // old one's answers is not of the new one. Errors: not_found; of the file; bad_debug_info (another build by now).
+  Result<const MappedModule*> reopen(ModuleId id);
   void clear();
   // Where the loader calls after the link map changed (r_brk / _dl_debug_state). Known as soon as ld.so is mapped.
   std::optional<LoadAddr> loader_breakpoint() const;
 
+  const std::string& root() const;  // "/proc/PID/root" where the process has another one than we; else empty
   std::vector<const MappedModule*> all() const;  // in link order
   std::uint64_t generation() const;              // another one after every change
   const MappedModule* find(LoadAddr at) const;   // O(log n)

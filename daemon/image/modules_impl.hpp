@@ -18,12 +18,15 @@ struct Modules::Impl {
   struct Entry {
     MappedModule mapped;
     Role role = Role::library;
-    LoadAddr dynamic;  // of link map entries: tells a library from another one that was mapped in its place
+    std::string read_from{};  // as sym::SearchOptions has it
+    LoadAddr dynamic;         // of link map entries: tells a library from another one that was mapped in its place
   };
 
-  explicit Impl(sym::SearchOptions search) : options(std::move(search)) {}
+  explicit Impl(sym::SearchOptions search) : options(std::move(search)), root_by_process(options.root.empty()) {}
 
-  sym::SearchOptions options;
+  sym::SearchOptions options;  // its root: as it was given, else of the process
+  bool root_by_process;
+  std::string jail;                             // what the process's root is called from here; empty: "/"
   std::vector<std::unique_ptr<Entry>> entries;  // in link order; addresses of MappedModule stay
   std::vector<const Entry*> by_address;         // by range.begin
   os::AuxVector auxv;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 
@@ -81,7 +82,10 @@ std::string pending_message(const proto::BreakpointPlace& place, const std::stri
 }
 
 bool same_locations(const std::vector<proto::BreakpointLocation>& a, const std::vector<proto::BreakpointLocation>& b) {
-  return std::ranges::equal(a, b, {}, &proto::BreakpointLocation::address, &proto::BreakpointLocation::address);
+  const auto what_counts = [](const proto::BreakpointLocation& l) {
+    return std::tie(l.address, l.file, l.line, l.function);
+  };
+  return std::ranges::equal(a, b, {}, what_counts, what_counts);
 }
 
 }  // namespace
@@ -158,6 +162,10 @@ bool BreakpointTable::bind(Breakpoint& breakpoint, const image::Modules& modules
   info.pending = !info.verified;
   info.message = std::move(message);
   return changed;
+}
+
+void BreakpointTable::forget_bound_conditions() {
+  for (auto& [id, entry] : entries_) entry.cache = eval::make_condition_cache();
 }
 
 void BreakpointTable::unbind_all() {

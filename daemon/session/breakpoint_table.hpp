@@ -36,6 +36,8 @@ class BreakpointTable {
   bool bind(Breakpoint& breakpoint, const image::Modules& modules, const SourceMap& sources,
             std::vector<run::Inferior::SiteEdit>& edits);
   // The debuggee is gone: nothing is bound any more.
+  // What a name means may be another thing by now.
+  void forget_bound_conditions();
   void unbind_all();
   // A site could not be placed: the location goes, and the message says why.
   void refuse(BreakpointId id, LoadAddr at, const Error& error);

@@ -1,7 +1,6 @@
 // Indexes of large debug information, built behind: what a client asked was answered with what there was; when an index
 // is done, breakpoints that may have more places by it (inlined calls, above all) are bound again.
 #include <fmt/format.h>
-#include <cstdlib>
 
 #include <asio/post.hpp>
 #include <filesystem>
@@ -26,32 +25,12 @@ std::string Session::index_folder() const {
   return environment_.index_folder.empty() ? index::default_folder() : environment_.index_folder;
 }
 
-namespace {
-
-// Where libdebuginfod keeps its files: debuginfod_find_debuginfo(3), "CACHE".
-std::vector<std::string> debuginfod_folders() {
-  const auto value = [](const char* name) {
-    const char* text = std::getenv(name);
-    return std::string(text ? text : "");
-  };
-  if (const auto set = value("DEBUGINFOD_CACHE_PATH"); !set.empty()) return {set};
-  std::vector<std::string> folders;
-  if (const auto cache = value("XDG_CACHE_HOME"); !cache.empty()) folders.push_back(cache + "/debuginfod_client");
-  if (const auto home = value("HOME"); !home.empty()) {
-    folders.push_back(home + "/.cache/debuginfod_client");
-    folders.push_back(home + "/.debuginfod_client_cache");
-  }
-  return folders;
-}
-
-}  // namespace
-
-sym::SearchOptions Session::search_options(const proto::SourceOptions& options, std::string root) const {
+sym::SearchOptions Session::search_options(const proto::SourceOptions& options) const {
   sym::SearchOptions search;
   search.debug_dirs.insert(search.debug_dirs.begin(), options.debug_file_dirs.begin(), options.debug_file_dirs.end());
   search.exclude = options.symbols_exclude;
-  if (options.debuginfod_cache) search.fetched_dirs = debuginfod_folders();
-  search.root = std::move(root);
+  if (options.debuginfod.use != proto::Debuginfod::off)
+    search.fetched_dirs = fetch::cache_folders({.urls = {}, .timeout = {}, .cache = options.debuginfod.cache});
   search.index_folder = index_folder();
   search.index_comes = true;
   search.index_worth = environment_.index_worth.value_or(search.index_worth);
@@ -74,6 +53,22 @@ void Session::index_next() {
     if (!source || !index_tried_.insert(source->path).second) continue;
     return index_module(module->symbols, *source);
   }
+}
+
+// Who wants all symbols at once: one module after the other is opened, and requests go in between.
+void Session::load_eagerly() {
+  eager_timer_.expires_after(patience);
+  eager_timer_.async_wait([this, alive = alive_](std::error_code problem) {
+    if (problem || !*alive || !modules_ || no_debug_) return;
+    for (const auto* module : modules_->all()) {
+      if (!module->symbols || !module->symbols->debug_info_waits()) continue;
+      if (const auto trouble = module->symbols->debug_problem(); !trouble.empty())
+        log::info("session", "{}: {}", module->path, trouble);
+      emit(proto::ModuleEvent{.change = proto::Change::changed, .module = describe(*module)});
+      return load_eagerly();
+    }
+    index_next();
+  });
 }
 
 void Session::index_module(std::shared_ptr<const sym::Module> module, const sym::Module::IndexSource& source) {
@@ -126,6 +121,10 @@ void Session::index_done(const sym::Module& module, const std::string& path,
 }
 
 Result<void> Session::cancel_progress(const std::string& id) {
+  if (fetcher_.busy() && id == fetching_.id) {
+    fetcher_.cancel();
+    return {};
+  }
   if (!indexer_.busy() || id != indexing_.id)
     return fail(Errc::not_found, fmt::format("nothing with the progress id {} is under way", id));
   indexer_.cancel();

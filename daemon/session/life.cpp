@@ -37,7 +37,10 @@ Session::Session(Environment environment)
       children_(environment_.loop, SIGCHLD),
       retry_(environment_.loop),
       index_timer_(environment_.loop),
-      indexer_([&loop = environment_.loop](std::function<void()> work) { asio::post(loop, std::move(work)); }) {
+      eager_timer_(environment_.loop),
+      indexer_([&loop = environment_.loop](std::function<void()> work) { asio::post(loop, std::move(work)); }),
+      fetch_timer_(environment_.loop),
+      fetcher_(environment_.loop, environment_.exec_helper) {
   watch_children();
 }
 
@@ -127,7 +130,7 @@ void Session::launch_here(proto::LaunchSpec spec, Reply<proto::ProcessInfo> repl
     plan.stderr_pipe = util::Fd(ends[1]);
   }
   apply_options(spec.sources, spec.evaluation, spec.signals);
-  modules_ = std::make_unique<image::Modules>(search_options(spec.sources, {}));
+  modules_ = std::make_unique<image::Modules>(search_options(spec.sources));
   auto inferior = run::Inferior::launch(
       environment_.tracer.token(), {.plan = std::move(plan), .program = resolved->program, .timeout = spec.timeout},
       *modules_, environment_.journal_dir, *this);
@@ -203,7 +206,7 @@ void Session::launch_in_terminal(proto::LaunchSpec spec, Reply<proto::ProcessInf
 
 void Session::adopt(TerminalGate::Waiting waiting, const proto::LaunchSpec& spec, const std::string& program,
                     const Reply<proto::ProcessInfo>& reply) {
-  modules_ = std::make_unique<image::Modules>(search_options(spec.sources, {}));
+  modules_ = std::make_unique<image::Modules>(search_options(spec.sources));
   auto inferior = run::Inferior::adopt_waiting(environment_.tracer.token(), waiting.pid, program, waiting.release,
                                                *modules_, environment_.journal_dir, *this);
   if (!inferior) return reply(std::unexpected(inferior.error()));
@@ -259,8 +262,7 @@ void Session::try_attach_by_name(std::shared_ptr<proto::AttachSpec> spec, std::c
 void Session::attach_pid(const proto::AttachSpec& spec, Pid pid, Reply<proto::ProcessInfo> reply) {
   if (auto allowed = os::check_attachable(pid); !allowed) return reply(std::unexpected(allowed.error()));
   apply_options(spec.sources, spec.evaluation, spec.signals);
-  // The target's own mount namespace: a process in a container names files that this one does not have.
-  modules_ = std::make_unique<image::Modules>(search_options(spec.sources, fmt::format("/proc/{}/root", pid.value)));
+  modules_ = std::make_unique<image::Modules>(search_options(spec.sources));
   auto inferior = run::Inferior::attach(environment_.tracer.token(), pid, *modules_, environment_.journal_dir, *this);
   if (!inferior) return reply(std::unexpected(inferior.error()));
   no_debug_ = false;
@@ -380,6 +382,7 @@ Result<void> Session::detach() {
   for (const auto& reader : readers_) reader->discard();
   readers_.clear();
   end_debuggee();
+  fetcher_.cancel();
   state_ = proto::RunState::none;
   process_.reset();
   emit(proto::DetachedEvent{});
@@ -419,6 +422,9 @@ void Session::end_debuggee() {
   returned_.reset();
   leaving_.reset();
   index_tried_.clear();
+  fetch_tried_.clear();
+  shown_modules_.clear();
+  fetch_given_up_ = false;
   views_.reset();
   inferior_.reset();
   pinned_.clear();

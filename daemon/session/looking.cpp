@@ -133,12 +133,12 @@ proto::FrameInfo Session::describe(const stack::Frame& frame, FramePlace place) 
                         .column = frame.column,
                         .pc = frame.pc,
                         .cfa = frame.cfa,
-                        .module = frame.module,
+                        .module = frame.module ? std::optional(module_shown(*frame.module)) : std::nullopt,
                         .module_name = frame.module_name,
                         .kind = kind_of(frame.kind),
                         .user_code = true};
   if (info.function.empty()) info.function = "??";
-  info.user_code = user_code(info.file, info.function, info.module);
+  info.user_code = user_code(info.file, info.function, frame.module);
   return info;
 }
 

@@ -45,6 +45,8 @@ void Session::modules_changed(const image::Changes& changes) {
   if (!loader_site_) place_loader_site();
   bind_all();
   index_soon();
+  fetch_soon();
+  if (options_.load_eagerly) load_eagerly();
 }
 
 void Session::bind_all(Rebind which) {
@@ -168,7 +170,7 @@ void Session::write_log(Breakpoint& breakpoint, const eval::FrameView& view, Loa
 }
 
 proto::ModuleInfo Session::describe(const image::MappedModule& module) const {
-  proto::ModuleInfo info{.id = module.id,
+  proto::ModuleInfo info{.id = module_shown(module.id),
                          .name = std::filesystem::path(module.path).filename().string(),
                          .path = module.path,
                          .build_id = {},

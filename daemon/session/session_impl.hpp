@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "daemon/eval/exceptions.hpp"
+#include "daemon/fetch/fetcher.hpp"
 #include "daemon/image/modules.hpp"
 #include "daemon/index/behind.hpp"
 #include "daemon/natvis/engine.hpp"
@@ -157,13 +158,28 @@ class Session final : public proto::Control, private run::Observer {
 
   // indexing
   std::string index_folder() const;
-  sym::SearchOptions search_options(const proto::SourceOptions& options, std::string root) const;
+  sym::SearchOptions search_options(const proto::SourceOptions& options) const;
   void index_soon();
   void index_next();
   void index_module(std::shared_ptr<const sym::Module> module, const sym::Module::IndexSource& source);
   void index_progressed(std::uint64_t done, std::uint64_t all);
   void index_done(const sym::Module& module, const std::string& path,
                   Result<std::shared_ptr<const index::Index>> index);
+
+  void load_eagerly();
+
+  // fetching
+  fetch::Settings fetch_settings() const;
+  void fetch_soon();
+  void fetch_next();
+  void fetch_file(const std::string& build_id);
+  void fetch_progressed(std::uint64_t done, std::uint64_t all);
+  void fetch_came(Result<std::string> path);
+  Result<void> use_fetched();
+  void symbols_came();
+  void fetch_done(Result<void> outcome);
+  void fetch_gives_up(const Error& why);
+  ModuleId module_shown(ModuleId id) const;
 
   // looking
   proto::Stop describe_stop(const run::StopReport& report);
@@ -188,6 +204,7 @@ class Session final : public proto::Control, private run::Observer {
   asio::signal_set children_;
   asio::steady_timer retry_;
   asio::steady_timer index_timer_;
+  asio::steady_timer eager_timer_;
   struct Indexing {
     std::string id;
     std::string name;
@@ -198,6 +215,20 @@ class Session final : public proto::Control, private run::Observer {
   std::uint64_t last_progress_ = 0;
   std::set<std::string> index_tried_;
   index::Behind indexer_;
+  struct Fetching {
+    std::string id;
+    std::string name;
+    std::string build_id;    // of the module that it is for
+    std::string debug_file;  // has come, its dwz file is on its way
+    std::chrono::steady_clock::time_point begun{};
+    bool told = false;
+  };
+  Fetching fetching_;
+  bool fetch_given_up_ = false;
+  std::set<std::string> fetch_tried_;
+  std::map<ModuleId, ModuleId> shown_modules_;
+  asio::steady_timer fetch_timer_;
+  fetch::Fetcher fetcher_;
   std::map<std::uint64_t, proto::Listener> listeners_;
   std::uint64_t next_listener_ = 1;
   std::deque<proto::Event> queue_;

@@ -9,6 +9,7 @@
 
 #include "daemon/session/session_impl.hpp"
 #include "daemon/sym/regex.hpp"
+#include "daemon/util/rooted.hpp"
 
 namespace trapline::session {
 namespace {
@@ -57,8 +58,11 @@ Result<std::vector<std::string>> Session::source_files() {
 
 Result<std::string> Session::source_text(const std::string& path) {
   namespace fs = std::filesystem;
-  const auto local = sources_.to_local(path);
+  auto local = sources_.to_local(path);
   std::error_code problem;
+  // In a container the source may lie where the program was built.
+  if (modules_ && !modules_->root().empty() && !local.empty() && !fs::is_regular_file(local, problem))
+    local = util::path_in_root(modules_->root(), path);
   if (local.empty() || !fs::is_regular_file(local, problem))
     return fail_hint(Errc::not_found, fmt::format("source file {} is not on this machine", path),
                      "map its folder with `sourceMap`");

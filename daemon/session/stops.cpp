@@ -75,6 +75,7 @@ void Session::watch_children() {
     if (problem || !*alive) return;
     watch_children();
     pump();
+    fetcher_.reap();
   });
 }
 

@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <vector>
 
+#include "daemon/util/rooted.hpp"
+
 namespace trapline::sym {
 namespace {
 
@@ -94,7 +96,7 @@ DebugFileSearch find_debug_file(const ElfFile& program, const std::string& path,
   if (build_id.size() > 2)
     for (const auto& root : roots(options))
       for (const auto& dir : options.debug_dirs)
-        if (take(build_id_path(root + dir, build_id), std::nullopt)) return search;
+        if (take(util::path_in_root(root, build_id_path(dir, build_id)), std::nullopt)) return search;
 
   for (const auto& dir : options.fetched_dirs)
     if (build_id.size() > 2 && take(fmt::format("{}/{}/debuginfo", dir, build_id), std::nullopt)) return search;
@@ -105,16 +107,34 @@ DebugFileSearch find_debug_file(const ElfFile& program, const std::string& path,
   // Where symbolic links lead to another folder, the debug file lies beside the real one.
   std::error_code ignored;
   std::vector<std::filesystem::path> folders{std::filesystem::path(path).parent_path()};
-  if (const auto real = std::filesystem::canonical(path, ignored).parent_path(); !ignored && real != folders[0])
+  if (!options.root.empty()) {
+    const auto real = util::path_in_root(options.root, path);
+    if (real.starts_with(options.root))
+      folders.push_back(std::filesystem::path(real.substr(options.root.size())).parent_path());
+  } else if (const auto real = std::filesystem::canonical(path, ignored).parent_path();
+             !ignored && real != folders[0]) {
     folders.push_back(real);
+  }
   for (const auto& root : roots(options))
     for (const auto& folder : folders) {
-      if (take(fmt::format("{}{}/{}", root, folder.string(), link), crc)) return search;
-      if (take(fmt::format("{}{}/.debug/{}", root, folder.string(), link), crc)) return search;
+      const auto there = [&](const std::string& place) {
+        return take(util::path_in_root(root, fmt::format("{}/{}", place, link)), crc);
+      };
+      if (there(folder.string()) || there(folder.string() + "/.debug")) return search;
       for (const auto& dir : options.debug_dirs)
-        if (take(fmt::format("{}{}{}/{}", root, dir, folder.string(), link), crc)) return search;
+        if (there(dir + folder.string())) return search;
     }
   return search;
+}
+
+AlternateLink alternate_named_by(const ElfFile& debug_file) {
+  const auto section = debug_file.contents(".gnu_debugaltlink");
+  const std::string_view text(reinterpret_cast<const char*>(section.data()), section.size());
+  const auto zero = text.find('\0');
+  if (zero == std::string_view::npos) return {};
+  AlternateLink named{.link = std::string(text.substr(0, zero)), .build_id = {}};
+  for (const char c : text.substr(zero + 1)) named.build_id += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return named;
 }
 
 std::unique_ptr<ElfFile> find_alternate(const std::string& link, const std::string& build_id,
@@ -129,10 +149,13 @@ std::unique_ptr<ElfFile> find_alternate(const std::string& link, const std::stri
   for (const auto& root : roots(options)) {
     if (build_id.size() > 2)
       for (const auto& dir : options.debug_dirs)
-        if (auto file = take(build_id_path(root + dir, build_id))) return file;
+        if (auto file = take(util::path_in_root(root, build_id_path(dir, build_id)))) return file;
     if (link.starts_with('/'))
-      if (auto file = take(root + link)) return file;
+      if (auto file = take(util::path_in_root(root, link))) return file;
   }
+  for (const auto& dir : options.fetched_dirs)
+    if (build_id.size() > 2)
+      if (auto file = take(fmt::format("{}/{}/debuginfo", dir, build_id))) return file;
   if (link.empty() || link.starts_with('/')) return nullptr;
   return take((std::filesystem::path(debug_file_path).parent_path() / link).string());
 }

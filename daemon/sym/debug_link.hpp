@@ -18,8 +18,15 @@ struct DebugFileSearch {
 // build-id, or the link's CRC-32.
 DebugFileSearch find_debug_file(const ElfFile& program, const std::string& path, const SearchOptions& options);
 
-// The dwz file that .gnu_debugaltlink names: by build-id, else the name (relative to the debug file's folder). Null:
-// none.
+// What .gnu_debugaltlink says; both empty: there is none.
+struct AlternateLink {
+  std::string link;      // absolute, or relative to the debug file's folder
+  std::string build_id;  // hexadecimal
+};
+AlternateLink alternate_named_by(const ElfFile& debug_file);
+
+// The dwz file that .gnu_debugaltlink names: by build-id (what debuginfod fetched too), else the name (relative to the
+// debug file's folder). Null: none.
 std::unique_ptr<ElfFile> find_alternate(const std::string& link, const std::string& build_id,
                                         const std::string& debug_file_path, const SearchOptions& options);
 

@@ -72,6 +72,7 @@ class ElfModule final : public Module {
   bool debug_info_waits() const override { return !debug_tried_ && debug_file_ != nullptr; }
   std::string debug_file() const override;
   std::string debug_problem() const override;
+  std::string wants_debug_file() const override;
   std::optional<IndexSource> wants_index() const override;
   std::optional<IndexSource> index_source() const override;
   void use_index(std::shared_ptr<const index::Index> index) const override;

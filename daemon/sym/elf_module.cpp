@@ -14,6 +14,7 @@
 #include "daemon/sym/functions.hpp"
 #include "daemon/sym/names.hpp"
 #include "daemon/sym/symbols.hpp"
+#include "daemon/util/rooted.hpp"
 
 namespace trapline::sym {
 namespace {
@@ -103,6 +104,9 @@ std::string ElfModule::debug_problem() const {
     if (file && file->lost())
       return file->path() + " was truncated while it was being read: what lay behind its new end is not known";
   return !debug_info() || !problem_.empty() ? problem_ : debug_->problem();
+}
+std::string ElfModule::wants_debug_file() const {
+  return excluded_ || has_dwarf() || options_.fetched_dirs.empty() ? std::string{} : file_->build_id();
 }
 std::optional<bool> ElfModule::optimized() const {
   if (debug_info_waits()) return std::nullopt;
@@ -286,9 +290,17 @@ std::vector<Function> ElfModule::search_functions(std::string_view query, std::s
 }
 
 Result<std::shared_ptr<const Module>> Module::open(const std::string& path, ModuleId id, const SearchOptions& options) {
-  const std::string real = options.read_from.empty() ? options.root + path : options.read_from;
+  const std::string real = options.read_from.empty() ? util::path_in_root(options.root, path) : options.read_from;
   TL_TRY(auto file, ElfFile::open(real));
   return std::make_shared<const ElfModule>(id, path, std::move(file), options);
+}
+
+std::string missing_alternate(const std::string& debug_file, const SearchOptions& options) {
+  const auto file = ElfFile::open(debug_file, ElfFile::Accept::any_type);
+  if (!file) return {};
+  auto named = alternate_named_by(**file);
+  return named.build_id.empty() || find_alternate(named.link, named.build_id, debug_file, options) ? std::string{}
+                                                                                                   : named.build_id;
 }
 
 Result<std::shared_ptr<const Module>> Module::from_image(std::vector<std::byte> image, std::string name, ModuleId id) {

@@ -43,7 +43,7 @@ struct FileRange {  // half open, file addresses
 
 struct SearchOptions {
   std::vector<std::string> debug_dirs{"/usr/lib/debug"};
-  // Folders in which debuginfod's client keeps what it fetched: BUILD-ID/debuginfo. Nothing is fetched.
+  // Folders in which debuginfod's client keeps what it fetched: BUILD-ID/debuginfo. Fetching is not done here.
   std::vector<std::string> fetched_dirs{};
   std::vector<std::string> exclude{};  // globs on the path or its last part: no debug information is read for those
   std::string root{};                  // prefix for the target's mount namespace: "/proc/PID/root" or ""
@@ -135,6 +135,9 @@ class Module {
   virtual bool debug_info_waits() const = 0;
   virtual std::string debug_file() const = 0;  // empty: in the file itself
   virtual std::string debug_problem() const = 0;
+  // The build-id of the separate debug file that was looked for in vain; empty: none is missed, or nobody may fetch it
+  // (no fetched_dirs).
+  virtual std::string wants_debug_file() const = 0;
   // What the index of this module would be built from. None: it has one, is too small to need one, or nobody has asked
   // for its debug information yet.
   struct IndexSource {
@@ -196,6 +199,9 @@ class Module {
   // a frame pointer, not optimised) the second row of its lines, else behind a decoded prologue, else `entry`.
   virtual std::uint64_t after_prologue(std::uint64_t entry) const = 0;
 };
+
+// The build-id of the dwz file that a debug file names and that was looked for in vain; empty: none is missed.
+std::string missing_alternate(const std::string& debug_file, const SearchOptions& options);
 
 std::string demangle(std::string_view name);  // C++ and Rust; unchanged where it is neither
 bool is_mangled(std::string_view name);       // begins as such names do

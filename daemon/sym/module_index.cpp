@@ -99,13 +99,9 @@ void ElfModule::no_index() const {
 std::string ElfModule::alternate_path() const {
   if (debug_) return debug_->alternate_file() ? debug_->alternate_file()->path() : std::string{};
   const ElfFile& file = debug_file_ ? *debug_file_ : *file_;
-  const auto link = file.contents(".gnu_debugaltlink");
-  const std::string_view text(reinterpret_cast<const char*>(link.data()), link.size());
-  const auto zero = text.find('\0');
-  if (zero == std::string_view::npos) return {};
-  std::string build_id;
-  for (const char c : text.substr(zero + 1)) build_id += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  const auto found = find_alternate(std::string(text.substr(0, zero)), build_id, file.path(), options_);
+  const auto named = alternate_named_by(file);
+  if (named.link.empty() && named.build_id.empty()) return {};
+  const auto found = find_alternate(named.link, named.build_id, file.path(), options_);
   return found ? found->path() : std::string{};
 }
 

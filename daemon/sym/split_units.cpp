@@ -12,6 +12,7 @@
 #include "daemon/sym/debug_info.hpp"
 #include "daemon/sym/dwarf_handle.hpp"
 #include "daemon/sym/reader.hpp"
+#include "daemon/util/rooted.hpp"
 
 namespace trapline::sym {
 namespace {
@@ -162,7 +163,7 @@ std::vector<std::string> SplitUnits::folders_of_program() const {
     const auto folder = path.parent_path().string();
     if (!folder.empty() && std::ranges::find(folders, folder) == folders.end()) folders.push_back(folder);
   };
-  if (!options_.program.empty()) add(options_.root + options_.program);
+  if (!options_.program.empty()) add(util::path_in_root(options_.root, options_.program));
   add(program_.path());
   add(debug_file_.path());
   return folders;
@@ -179,15 +180,15 @@ std::vector<std::string> SplitUnits::candidates(const Skeleton& skeleton) const 
   const auto base = std::string(base_name(name));
   const auto roots = options_.root.empty() ? std::vector<std::string>{""} : std::vector<std::string>{options_.root, ""};
   for (const auto& root : roots)
-    if (compiled.starts_with('/')) add(root + clean_path(compiled));
+    if (compiled.starts_with('/')) add(util::path_in_root(root, clean_path(compiled)));
   for (const auto& folder : folders_of_program()) {
     if (!absolute) add(clean_path(fmt::format("{}/{}", folder, name)));
     add(clean_path(fmt::format("{}/{}", folder, base)));
   }
   for (const auto& root : roots)
     for (const auto& dir : options_.debug_dirs) {
-      if (compiled.starts_with('/')) add(root + dir + clean_path(compiled));
-      add(fmt::format("{}{}/{}", root, dir, base));
+      if (compiled.starts_with('/')) add(util::path_in_root(root, dir + clean_path(compiled)));
+      add(util::path_in_root(root, fmt::format("{}/{}", dir, base)));
     }
   return paths;
 }
@@ -197,13 +198,13 @@ SplitUnits::Package* SplitUnits::package() {
     package_tried_ = true;
     std::vector<std::string> paths;
     const auto& path = options_.program;
-    if (!path.empty()) paths.push_back(options_.root + path + ".dwp");
+    if (!path.empty()) paths.push_back(util::path_in_root(options_.root, path + ".dwp"));
     paths.push_back(program_.path() + ".dwp");
     paths.push_back(debug_file_.path() + ".dwp");
     if (const auto& debug = debug_file_.path(); debug.ends_with(".debug"))
       paths.push_back(debug.substr(0, debug.size() - 6) + ".dwp");
     for (const auto& dir : options_.debug_dirs) {
-      if (!options_.root.empty()) paths.push_back(options_.root + dir + path + ".dwp");
+      if (!options_.root.empty()) paths.push_back(util::path_in_root(options_.root, dir + path + ".dwp"));
       if (!path.empty()) paths.push_back(dir + path + ".dwp");
     }
     for (const auto& candidate : paths) {

@@ -94,4 +94,30 @@ TEST_CASE("a damaged index answers nothing wrong, and is built again") {
   CHECK(live->go_to_stop().breakpoints.size() == 1);
 }
 
+TEST_CASE(
+    "who loads eagerly has all debug information opened behind the start; else nobody opens what no question needs") {
+  // libc's lies in a file of its own: libc6-dbg.
+  const auto libc_was_opened = [](const Live& live) {
+    return std::ranges::any_of(live.events(), [](const proto::Event& event) {
+      const auto* one = std::get_if<proto::ModuleEvent>(&event);
+      return one && one->change == proto::Change::changed && one->module.name == "libc.so.6" && one->module.optimized;
+    });
+  };
+  for (const bool eager : {true, false}) {
+    CAPTURE(eager);
+    proto::LaunchSpec spec;
+    spec.program = fixture("code_shapes.O2");
+    spec.sources.load_eagerly = eager;
+    const auto live = Live::start(std::move(spec));
+    live->break_on("main");
+    live->go_to_stop();
+    if (eager) {
+      CHECK(live->run_until([&] { return libc_was_opened(*live); }));
+    } else {
+      for (const auto& module : live->control().modules())
+        if (module.name == "libc.so.6") CHECK_FALSE(module.optimized);
+    }
+  }
+}
+
 }  // namespace trapline::test

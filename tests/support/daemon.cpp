@@ -132,6 +132,7 @@ void Daemon::start() {
     ::dup2(log, STDERR_FILENO);
     ::setenv("TRAPLINE_LOG", "debug", 1);
     ::unsetenv("TRAPLINE_SOCKET");
+    ::unsetenv("DEBUGINFOD_URLS");  // tests name their own servers
     for (auto& entry : setup_.environment) ::putenv(entry.data());
     ::setpgid(0, 0);
     if (setup_.in_child) setup_.in_child();

@@ -145,9 +145,9 @@ TEST_CASE("common: what reaches launch and attach alike") {
   CHECK(launch(R"("symbols":{"exclude":["libc*"]})").launch.sources.symbols_exclude == Strings{"libc*"});
   CHECK(launch(R"("symbolLoadInfo":{"loadAll":true,"exceptionList":"a.so;b*.so"})").launch.sources.symbols_exclude ==
         Strings{"a.so", "b*.so"});
-  CHECK(launch("").launch.sources.debuginfod_cache);
-  CHECK_FALSE(launch(R"("debuginfod":{"enabled":false})").launch.sources.debuginfod_cache);
-  CHECK(launch(R"("debuginfod":{"enabled":"cached"})").launch.sources.debuginfod_cache);
+  CHECK(launch("").launch.sources.debuginfod.use == proto::Debuginfod::automatic);
+  CHECK(launch(R"("debuginfod":{"enabled":false})").launch.sources.debuginfod.use == proto::Debuginfod::off);
+  CHECK(launch(R"("debuginfod":{"enabled":"cached"})").launch.sources.debuginfod.use == proto::Debuginfod::cached);
   CHECK(launch(R"("additionalSOLibSearchPath":"/a;/b;")").launch.sources.debug_file_dirs == Strings{"/a", "/b"});
   CHECK(attach(R"("symbolSearchPath":"/a")").attach.sources.debug_file_dirs == Strings{"/a"});
   CHECK(launch(R"("evaluation":{"timeoutMs":250})").launch.evaluation.timeout == std::chrono::milliseconds(250));

@@ -25,6 +25,8 @@ const std::vector<Room>& table() {
       {"daemon/stack", {"proto/words", "daemon/util", "daemon/image", "daemon/sym", "daemon/arch"}, {"zydis"}},
       {"daemon/trap", {"proto/words", "daemon/util", "daemon/arch"}, {"zydis"}},
       {"daemon/guard", {"proto/words", "daemon/util", "daemon/os"}, {}},
+      // Ends in a process of its own; nothing of a debuggee is known to it.
+      {"daemon/fetch", {"proto/words", "daemon/util"}, {"asio", "debuginfod"}},
       {"daemon/run",
        {"proto/words", "daemon/util", "daemon/os", "daemon/arch", "daemon/image", "daemon/stack", "daemon/trap",
         "daemon/guard"},
@@ -41,8 +43,8 @@ const std::vector<Room>& table() {
       {"daemon/capture", {"proto/words", "daemon/util", "daemon/run", "daemon/eval", "daemon/record"}, {}},
       {"daemon/session",
        {"proto/words", "proto/control.hpp", "daemon/util", "daemon/os", "daemon/arch", "daemon/index", "daemon/sym",
-        "daemon/image", "daemon/stack", "daemon/trap", "daemon/guard", "daemon/run", "daemon/eval", "daemon/natvis",
-        "daemon/pad", "daemon/trace", "daemon/record", "daemon/capture"},
+        "daemon/image", "daemon/stack", "daemon/trap", "daemon/guard", "daemon/fetch", "daemon/run", "daemon/eval",
+        "daemon/natvis", "daemon/pad", "daemon/trace", "daemon/record", "daemon/capture"},
        {"asio", "zydis"}},
       {"daemon/serve",
        {"proto/words", "proto/wire", "proto/dap", "proto/rpc", "proto/control.hpp", "dap", "daemon/util",
@@ -52,17 +54,32 @@ const std::vector<Room>& table() {
        {"proto/words", "proto/wire", "proto/dap", "proto/rpc", "proto/control.hpp", "daemon/util", "daemon/os",
         "daemon/guard"},
        {"asio", "json", "systemd"}},
-      {"daemon/main.cpp", {"proto/words", "daemon/util", "daemon/lobby", "daemon/serve"}, {"asio", "CLI11", "systemd"}},
+      {"daemon/main.cpp",
+       {"proto/words", "daemon/util", "daemon/fetch", "daemon/lobby", "daemon/serve"},
+       {"asio", "CLI11", "systemd"}},
   };
   return rooms;
 }
 
 const std::vector<PackageRule>& package_rules() {
   static const std::vector<PackageRule> rules = {
-      {"ptrace", "sys/ptrace.h"}, {"ptrace", "linux/ptrace.h"}, {"elfutils", "elfutils/"}, {"elfutils", "dwarf.h"},
-      {"elfutils", "gelf.h"},     {"elfutils", "libelf.h"},     {"asio", "asio"},          {"zydis", "Zydis/"},
-      {"zydis", "Zycore/"},       {"json", "nlohmann/"},        {"spdlog", "spdlog/"},     {"CLI11", "CLI/"},
-      {"pugixml", "pugixml.hpp"}, {"libedit", "editline/"},     {"libedit", "histedit.h"}, {"systemd", "systemd/"},
+      {"ptrace", "sys/ptrace.h"},
+      {"ptrace", "linux/ptrace.h"},
+      {"debuginfod", "elfutils/debuginfod.h"},
+      {"elfutils", "elfutils/"},
+      {"elfutils", "dwarf.h"},
+      {"elfutils", "gelf.h"},
+      {"elfutils", "libelf.h"},
+      {"asio", "asio"},
+      {"zydis", "Zydis/"},
+      {"zydis", "Zycore/"},
+      {"json", "nlohmann/"},
+      {"spdlog", "spdlog/"},
+      {"CLI11", "CLI/"},
+      {"pugixml", "pugixml.hpp"},
+      {"libedit", "editline/"},
+      {"libedit", "histedit.h"},
+      {"systemd", "systemd/"},
       {"python", "Python.h"},
   };
   return rules;
