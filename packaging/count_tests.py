@@ -13,6 +13,7 @@ import re
 import sys
 
 DOCTEST = re.compile(r"\[doctest\] test cases:\s*(\d+) \|\s*(\d+) passed \|\s*(\d+) failed \|\s*(\d+) skipped")
+SKIPPED = re.compile(r"^.*?\bskipped: (.*)$", re.MULTILINE)  # a case that says why it looks at nothing here
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.MULTILINE)
 SHOWN_BYTES = 20000  # of one failing program's output; its end says most
 
@@ -44,6 +45,8 @@ def cases_of(run):
 def tell(run, passed, failed, skipped, trouble):
     counts = f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
     print(f"  {run['name']:<28} {counts:<36} {run['duration']:6.1f} s  {trouble}".rstrip())
+    for reason in dict.fromkeys(SKIPPED.findall(run.get("stdout") or "")):
+        print(f"      left out: {reason}")
     if not failed:
         return
     output = "\n".join(part for part in (run.get("stdout"), run.get("stderr")) if part)

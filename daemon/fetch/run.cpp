@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <elfutils/debuginfod.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -78,6 +79,16 @@ int on_progress(debuginfod_client* client, long done, long all) {
   return say(fmt::format("at {} {}", done < 0 ? 0 : done, all < 0 ? 0 : all)) ? 0 : 1;
 }
 
+// A download that fails leaves an empty file behind, the library's note not to ask again for ten minutes. Who cancels
+// may want the file later.
+void take_note_back(const std::string& build_id) {
+  for (const auto& folder : cache_folders({})) {
+    const auto note = folder + "/" + build_id + "/debuginfo";
+    struct stat about {};
+    if (::stat(note.c_str(), &about) == 0 && about.st_size == 0) ::unlink(note.c_str());
+  }
+}
+
 }  // namespace
 
 int run(const std::vector<std::string>& words) {
@@ -102,6 +113,7 @@ int run(const std::vector<std::string>& words) {
   const int got = source ? library.find_source(client, id, 0, words[2].c_str(), &path)
                          : library.find_debuginfo(client, id, 0, &path);
   if (const char* url = library.url(client); url != nullptr && told_url != url) say(std::string("from ") + url);
+  if (ended != 0 && !source) take_note_back(words[1]);
   if (got >= 0 && path != nullptr)
     say(std::string("found ") + path);
   else

@@ -93,15 +93,19 @@ void Engine::Inside::read_text(std::string name, std::string_view text, bool fro
   files_.push_back(std::move(file));
 }
 
-void Engine::Inside::refresh() {
+bool Engine::Inside::refresh() {
   for (const OnDisk& file : on_disk_) {
     std::error_code error;
     const auto changed = std::filesystem::last_write_time(file.path, error);
     const bool gone = static_cast<bool>(error);
     const bool folder = !gone && std::filesystem::is_directory(file.path, error);
     const auto size = gone || folder ? 0 : std::filesystem::file_size(file.path, error);
-    if (gone == file.readable || (!gone && (changed != file.changed || size != file.size))) return reload();
+    if (gone == file.readable || (!gone && (changed != file.changed || size != file.size))) {
+      reload();
+      return true;
+    }
   }
+  return false;
 }
 
 void Engine::Inside::index() {

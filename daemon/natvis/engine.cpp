@@ -12,7 +12,7 @@ Engine::Engine(Box box) : inside_(std::make_unique<Inside>(box)) {}
 Engine::~Engine() = default;
 
 void Engine::set_files(std::vector<std::string> paths) { inside_->set_files(std::move(paths)); }
-void Engine::refresh() { inside_->refresh(); }
+bool Engine::refresh() { return inside_->refresh(); }
 void Engine::add_text(std::string name, std::string_view text) { inside_->add_text(std::move(name), text); }
 std::vector<std::string> Engine::take_complaints() { return std::exchange(inside_->complaints, {}); }
 

@@ -21,8 +21,8 @@ class Engine final : public eval::Visualizer {
 
   // Files and folders (of which every *.natvis is taken), in order; those given before are forgotten. Read now.
   void set_files(std::vector<std::string> paths);
-  // Reads anew what changed on disk since it was read: to be called when the program has stopped.
-  void refresh();
+  // Reads anew what changed on disk since it was read: to be called while the program stands. True: something had.
+  bool refresh();
   // As if a file of that name had been given. For tests and for visualisers that a client brings along.
   void add_text(std::string name, std::string_view text);
   // What was found wrong since last asked: "file.natvis:12: <Item> of Foo<*>: no member `x` in Foo<int>".

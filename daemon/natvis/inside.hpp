@@ -65,7 +65,7 @@ class Engine::Inside final : public eval::Intrinsics {
   // ---- catalogue
   explicit Inside(Box box);
   void set_files(std::vector<std::string> paths);
-  void refresh();
+  bool refresh();
   void add_text(std::string name, std::string_view text);
   Result<const eval::Intrinsic*> find(const sym::Type* record, std::string_view name, std::size_t arguments) override;
   std::vector<std::string> names(const sym::Type* record) override;

@@ -14,7 +14,6 @@ namespace trapline::session {
 namespace {
 
 constexpr auto patience = std::chrono::milliseconds(150);       // a start, and what an editor asks at once, goes first
-constexpr auto worth_telling = std::chrono::milliseconds(400);  // a bar that flashes by helps nobody
 
 std::string megabytes(std::uint64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
 
@@ -64,7 +63,7 @@ void Session::fetch_file(const std::string& build_id) {
 }
 
 void Session::fetch_progressed(std::uint64_t done, std::uint64_t all) {
-  if (!fetching_.told && std::chrono::steady_clock::now() - fetching_.begun < worth_telling) return;
+  if (!fetching_.told && std::chrono::steady_clock::now() - fetching_.begun < environment_.tell_after) return;
   // Before the first byte the numbers are not yet bytes of the file.
   const bool known = all > 0;
   proto::ProgressEvent event{

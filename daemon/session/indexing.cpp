@@ -15,8 +15,6 @@ namespace {
 // A start, and what an editor asks at once, goes first: the threads that index have a low priority, but not their own
 // memory bus.
 constexpr auto patience = std::chrono::milliseconds(60);
-// A bar that flashes by helps nobody.
-constexpr auto worth_telling = std::chrono::milliseconds(400);
 
 }  // namespace
 
@@ -86,7 +84,7 @@ void Session::index_module(std::shared_ptr<const sym::Module> module, const sym:
 }
 
 void Session::index_progressed(std::uint64_t done, std::uint64_t all) {
-  if (!indexing_.told && std::chrono::steady_clock::now() - indexing_.begun < worth_telling) return;
+  if (!indexing_.told && std::chrono::steady_clock::now() - indexing_.begun < environment_.tell_after) return;
   proto::ProgressEvent event{.phase = indexing_.told ? proto::ProgressPhase::update : proto::ProgressPhase::begin,
                              .id = indexing_.id,
                              .title = "Indexing " + indexing_.name,

@@ -19,6 +19,7 @@ namespace {
 
 constexpr trap::Owner main_owner{trap::OwnerKind::internal, 2};
 constexpr auto name_poll = std::chrono::milliseconds(20);
+constexpr auto visualizer_look = std::chrono::milliseconds(300);  // a few stat(2) calls, while the program stands
 
 std::string list_of(const std::vector<Pid>& pids) {
   std::string text;
@@ -38,6 +39,7 @@ Session::Session(Environment environment)
       retry_(environment_.loop),
       index_timer_(environment_.loop),
       eager_timer_(environment_.loop),
+      visualizer_timer_(environment_.loop),
       indexer_([&loop = environment_.loop](std::function<void()> work) { asio::post(loop, std::move(work)); }),
       fetch_timer_(environment_.loop),
       fetcher_(environment_.loop, environment_.exec_helper) {
@@ -90,6 +92,20 @@ void Session::apply_options(const proto::SourceOptions& options, const proto::Ev
 void Session::tell_complaints() {
   for (const std::string& each : visualizers_.take_complaints())
     console("Visualizers: " + each + "\n", proto::OutputCategory::important);
+}
+
+// Who writes a visualiser looks at the stop that he has: what a changed file shows differently is told.
+void Session::watch_visualizers() {
+  if (options_.visualizers.empty()) return;
+  visualizer_timer_.expires_after(visualizer_look);
+  visualizer_timer_.async_wait([this, alive = alive_](std::error_code problem) {
+    if (problem || !*alive || state_ != proto::RunState::stopped) return;
+    if (visualizers_.refresh()) {
+      tell_complaints();
+      emit(proto::InvalidatedEvent{.threads = false});
+    }
+    watch_visualizers();
+  });
 }
 
 void Session::launch(proto::LaunchSpec spec, Reply<proto::ProcessInfo> reply) {

@@ -2,6 +2,7 @@
 // One debuggee tree, behind proto::Control: composes run, image, stack, trap and eval.
 // Thread: the loop's, which is the tracer.
 #include <asio/io_context.hpp>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -20,6 +21,8 @@ struct Environment {
   std::string exec_helper;  // path of traplined itself, for runInTerminal: `traplined --wait-for-tracer SOCKET -- ARGV`
   std::string index_folder{};                  // of symbol indexes; empty: the user's cache folder
   std::optional<std::uint64_t> index_worth{};  // as sym::SearchOptions has it
+  // Work behind that takes longer than this is told of: a bar that flashes by helps nobody.
+  std::chrono::milliseconds tell_after{400};
   // True while nobody takes what the program prints: it is not read then, and the program waits as at any full pipe.
   std::shared_ptr<const bool> output_held = std::make_shared<bool>(false);
 };

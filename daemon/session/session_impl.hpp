@@ -120,6 +120,7 @@ class Session final : public proto::Control, private run::Observer {
   void hold_at(proto::StopReason reason, Tid thread);
   void end_debuggee();
   void tell_complaints();
+  void watch_visualizers();
   void apply_options(const proto::SourceOptions& options, const proto::EvaluationOptions& evaluation,
                      const std::map<std::string, proto::SignalPolicy>& signals);
   void relaunch(Reply<proto::ProcessInfo> reply);
@@ -205,6 +206,7 @@ class Session final : public proto::Control, private run::Observer {
   asio::steady_timer retry_;
   asio::steady_timer index_timer_;
   asio::steady_timer eager_timer_;
+  asio::steady_timer visualizer_timer_;
   struct Indexing {
     std::string id;
     std::string name;

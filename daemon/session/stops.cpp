@@ -139,6 +139,7 @@ void Session::stopped(const run::StopReport& report) {
   views_->drop();
   visualizers_.refresh();
   tell_complaints();
+  watch_visualizers();
   if (report.inline_depth > 0) views_->hide_innermost(report.thread, report.inline_depth);
   stop_ = describe_stop(report);
   if (report.cause == run::StopCause::step_done || report.cause == run::StopCause::site) take_return(*stop_);

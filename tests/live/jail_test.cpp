@@ -61,8 +61,13 @@ struct Prisoner : Outsider {
       : Outsider({"/usr/bin/env", "LD_LIBRARY_PATH=" + prefix + "/opt/lib", fixture("jail"), how, jail.root.string(),
                   prefix + "/opt/bin/subject"}) {
     const auto said = line();
-    REQUIRE_MESSAGE(said == "ready", said);
+    if (said.starts_with("refused: "))
+      MESSAGE("skipped: this machine lets us have no other root (" << how << "): " << said);
+    else
+      REQUIRE_MESSAGE(said == "ready", said);
+    there = said == "ready";
   }
+  bool there = false;
 };
 
 void debug(pid_t pid, const std::string& prefix) {
@@ -104,7 +109,7 @@ TEST_CASE("a process in a mount namespace of its own, or with another root, is d
     CAPTURE(how);
     const Jail jail;
     const Prisoner prisoner(jail, how, prefix);
-    debug(prisoner.pid(), prefix);
+    if (prisoner.there) debug(prisoner.pid(), prefix);
   }
 }
 
@@ -114,7 +119,7 @@ TEST_CASE("debug files in there are found by build-id, through an absolute link 
     Jail jail;
     jail.take_debug_information_apart();
     const Prisoner prisoner(jail, how, "");
-    debug(prisoner.pid(), "");
+    if (prisoner.there) debug(prisoner.pid(), "");
   }
 }
 
@@ -124,6 +129,7 @@ TEST_CASE("a source that only lies in there is served from there") {
   fs::create_directories(source.parent_path());
   std::ofstream(source.parent_path() / "only_inside.cpp") << "int inside;\n";
   const Prisoner prisoner(jail, "pivot", "");
+  if (!prisoner.there) return;
   Daemon daemon;
   RpcClient client(daemon);
   client.call("session.attach", {{"pid", prisoner.pid()}});

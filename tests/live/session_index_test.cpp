@@ -120,4 +120,46 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("an index that is built is told of from its begin to its end, and can be cancelled") {
+  for (const bool cancel : {false, true}) {
+    CAPTURE(cancel);
+    const Folder folder;
+    proto::LaunchSpec spec;
+    spec.program = fixture("code_shapes.O2");
+    const auto live = Live::start(
+        std::move(spec),
+        {.index_folder = folder.path().string(), .index_worth = 1, .tell_after = std::chrono::milliseconds(0)});
+    live->break_on("shapes::twice");
+    std::string id, title, last_words;
+    std::size_t begins = 0, ends = 0, seen = 0;
+    bool refused = false;
+    REQUIRE(live->run_until([&] {
+      for (; seen < live->events().size(); ++seen) {
+        const auto* one = std::get_if<proto::ProgressEvent>(&live->events()[seen]);
+        if (!one || !(begins == 0 || one->id == id)) continue;
+        if (one->phase == proto::ProgressPhase::begin) {
+          ++begins;
+          id = one->id;
+          title = one->title;
+          CHECK(one->cancellable);
+          // It may be through by now: then there is nothing to cancel, and the end says `done`.
+          if (cancel) refused = !live->control().cancel_progress(id).has_value();
+        }
+        CHECK(one->percentage <= 100);
+        if (one->phase != proto::ProgressPhase::end) continue;
+        ++ends;
+        last_words = one->message;
+      }
+      return ends > 0;
+    }));
+    CHECK(begins == 1);
+    CHECK(ends == 1);
+    CHECK(title == "Indexing code_shapes.O2");
+    CHECK((last_words == "done" || (cancel && !refused)));
+    CHECK_FALSE(live->control().cancel_progress(id).has_value());
+    // With an index or without one, the question has its answer.
+    CHECK(live->run_until([&] { return places_of_twice(live->control().breakpoints().front()) > 0; }));
+  }
+}
+
 }  // namespace trapline::test

@@ -144,6 +144,12 @@ class FakeControl : public proto::Control {
   std::map<std::string, std::string> sources{{"/src/app.cpp", "int main() { return 0; }\n"}};
   std::vector<proto::BreakpointInfo> breakpoint_list;
 
+  std::vector<std::string> cancelled_progress;
+  Result<void> cancel_progress(const std::string& id) override {
+    cancelled_progress.push_back(id);
+    return {};
+  }
+
   void emit(proto::Event event) { queue_.push_back(std::move(event)); }
 
   // Delivers what is queued, as the loop does between two verbs.

@@ -69,7 +69,8 @@ Live::Live(const LiveSettings& settings) {
                                     .journal_dir = journal_folder(),
                                     .exec_helper = {},
                                     .index_folder = indexes,
-                                    .index_worth = settings.index_worth});
+                                    .index_worth = settings.index_worth,
+                                    .tell_after = settings.tell_after});
   subscription_ = control_->subscribe([this](const proto::Event& event) {
     events_.push_back(event);
     if (const auto* stopped = std::get_if<proto::StoppedEvent>(&event)) stops_.push_back(stopped->stop);

@@ -25,6 +25,7 @@ Line mark(std::string_view file, std::string_view name);
 struct LiveSettings {
   std::string index_folder{};                  // empty: one of this test program
   std::optional<std::uint64_t> index_worth{};  // none: as users have it
+  std::chrono::milliseconds tell_after{400};    // as session::Environment has it
 };
 
 class Live {

@@ -8,7 +8,7 @@
 set -eu
 build=$(cd "${1:?usage: run.sh BUILD_DIR}" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
-command -v nvim >/dev/null || { echo "0 passed, 0 failed, 1 skipped"; exit 0; }
+command -v nvim >/dev/null || { echo "skipped: nvim is not installed"; echo "0 passed, 0 failed, 1 skipped"; exit 0; }
 : "${NVIM_DAP:=${XDG_DATA_HOME:-$HOME/.local/share}/nvim/site/pack/dap/start/nvim-dap}"
 if [ ! -f "$NVIM_DAP/lua/dap.lua" ]; then
   echo "nvim-dap is not in $NVIM_DAP; set NVIM_DAP to a clone of github.com/mfussenegger/nvim-dap that fits your Neovim"

@@ -146,6 +146,17 @@ TEST_CASE("common: what reaches launch and attach alike") {
   CHECK(launch(R"("symbolLoadInfo":{"loadAll":true,"exceptionList":"a.so;b*.so"})").launch.sources.symbols_exclude ==
         Strings{"a.so", "b*.so"});
   CHECK(launch("").launch.sources.debuginfod.use == proto::Debuginfod::automatic);
+  const auto fetched =
+      launch(R"("debuginfod":{"urls":["http://a","http://b"],"timeout":7.5,"cache":"/c"})").launch.sources.debuginfod;
+  CHECK(fetched.use == proto::Debuginfod::on);
+  CHECK(fetched.urls == Strings{"http://a", "http://b"});
+  CHECK(fetched.timeout == std::chrono::seconds(7));
+  CHECK(fetched.cache == "/c");
+  CHECK(launch(R"("debuginfod":{"enabled":true,"timeout":30})").launch.sources.debuginfod.use == proto::Debuginfod::on);
+  CHECK(launch(R"("debuginfod":{"enabled":"cached","urls":"http://a"})").launch.sources.debuginfod.use ==
+        proto::Debuginfod::cached);
+  CHECK_FALSE(launch("").launch.sources.load_eagerly);
+  CHECK(launch(R"("symbols":{"load":"eager"})").launch.sources.load_eagerly);
   CHECK(launch(R"("debuginfod":{"enabled":false})").launch.sources.debuginfod.use == proto::Debuginfod::off);
   CHECK(launch(R"("debuginfod":{"enabled":"cached"})").launch.sources.debuginfod.use == proto::Debuginfod::cached);
   CHECK(launch(R"("additionalSOLibSearchPath":"/a;/b;")").launch.sources.debug_file_dirs == Strings{"/a", "/b"});

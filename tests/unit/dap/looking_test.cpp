@@ -230,8 +230,7 @@ TEST_CASE("setExpression") {
   DapTester c;
   c.launch_and_stop();
   const int frame = c.main_frame();
-  CHECK(c.ok("setExpression",
-             {{"expression", "n"}, {"value", "5"}, {"frameId", frame}, {"format", {{"hex", true}}}}) ==
+  CHECK(c.ok("setExpression", {{"expression", "n"}, {"value", "5"}, {"frameId", frame}, {"format", {{"hex", true}}}}) ==
         json{{"value", "5"}, {"type", "int"}, {"variablesReference", 0}});
   CHECK(c.control().calls.back() == "set_expression n 5");
   CHECK(c.control().evaluated.format.hex);

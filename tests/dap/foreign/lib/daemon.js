@@ -16,7 +16,7 @@ class Daemon {
     const log = fs.openSync(daemon.log, "w");
     daemon.process = spawn(program, args, {
       stdio: ["ignore", "pipe", log],
-      env: { ...process.env, XDG_RUNTIME_DIR: daemon.folder, TRAPLINE_LOG: process.env.TRAPLINE_LOG ?? "info" },
+      env: { ...process.env, DEBUGINFOD_URLS: "", XDG_RUNTIME_DIR: daemon.folder, TRAPLINE_LOG: process.env.TRAPLINE_LOG ?? "info" },
     });
     fs.closeSync(log);
     daemon.ended = new Promise((resolve) => daemon.process.once("exit", (code, signal) => resolve({ code, signal })));
