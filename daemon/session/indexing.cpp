@@ -71,10 +71,11 @@ void Session::load_eagerly() {
 
 void Session::index_module(std::shared_ptr<const sym::Module> module, const sym::Module::IndexSource& source) {
   indexing_ = {.id = fmt::format("index-{}", ++last_progress_),
-               .name = std::filesystem::path(source.path).filename().string(),
+               .name = std::filesystem::path(module->path()).filename().string(),
                .begun = std::chrono::steady_clock::now(),
                .told = false};
   log::info("session", "indexing {}", source.path);
+  index_progressed(0, 0);  // tells at once who wants to hear of all
   indexer_.start(
       {.path = source.path, .alternate = source.alternate, .folder = index_folder()},
       [this](std::uint64_t done, std::uint64_t all) { index_progressed(done, all); },

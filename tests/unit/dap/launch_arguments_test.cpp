@@ -298,7 +298,6 @@ TEST_CASE("what this version does not have is refused or warned about, never sil
                            R"("failureCapture":true)",
                            R"("trace":[{"at":"f"}])",
                            R"("breakpointMode":"file")",
-                           R"("debuginfod":{"enabled":true})",
                            R"("hardwareBreakpoints":{"require":true})",
                            R"("expressions":"python")",
                            R"("role":"viewer")",
