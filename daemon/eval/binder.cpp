@@ -118,6 +118,7 @@ Result<NodePtr> Binder::bind(const Syntax& syntax) {
     }
     case SyntaxKind::name: return name(syntax);
     case SyntaxKind::register_: {
+      if (syntax.text == "_exception") return exception(syntax);
       const auto facts = register_facts(syntax.text);
       if (!facts) return fail(Errc::bad_expression, fmt::format("no register `${}`", syntax.text));
       auto node = make(NodeKind::register_, facts->type, syntax);
@@ -148,6 +149,8 @@ Result<NodePtr> Binder::bind(const Syntax& syntax) {
     case SyntaxKind::construct: return construct(syntax);
     case SyntaxKind::size_of:
     case SyntaxKind::align_of: return size_of(syntax);
+    case SyntaxKind::type_id: return type_id(syntax);
+    case SyntaxKind::three_way: return three_way(syntax);
     case SyntaxKind::noexcept_: return no_except(syntax);
     case SyntaxKind::real_part:
     case SyntaxKind::imaginary_part: return complex_part(syntax);
@@ -160,6 +163,8 @@ Result<NodePtr> Binder::bind(const Syntax& syntax) {
     }
     case SyntaxKind::call:
       if (auto tree = intrinsic_call(syntax)) return std::move(*tree);
+      if (auto tree = keyed_call(syntax)) return std::move(*tree);
+      if (auto tree = type_info_call(syntax)) return std::move(*tree);
       return call(syntax);
   }
   return fail(Errc::internal, "a kind of expression without meaning");

@@ -123,6 +123,18 @@ class Binder {
   Result<NodePtr> finish_call(NodePtr node, const sym::Type* function, std::vector<NodePtr> arguments,
                               const Syntax& syntax);
 
+  // ---- binder_keyed.cpp; `object` is taken only where there is an answer
+  const sym::Type* element_of_map(const sym::Type* record) const;
+  std::optional<Result<NodePtr>> keyed(NodePtr& object, const Syntax& key, std::string_view what, const Syntax& syntax);
+  Result<NodePtr> equal_keys(const Syntax& equality);
+  std::optional<Result<NodePtr>> keyed_call(const Syntax& syntax);
+  // ---- binder_types.cpp
+  Result<NodePtr> type_id(const Syntax& syntax);
+  NodePtr compare_type_infos(NodePtr a, NodePtr b, bool unequal, const Syntax& syntax) const;
+  std::optional<Result<NodePtr>> type_info_call(const Syntax& syntax);
+  Result<NodePtr> three_way(const Syntax& syntax);
+  std::optional<Result<NodePtr>> compare_ordering(Op op, NodePtr& a, const Node& b, const Syntax& syntax);
+  Result<NodePtr> exception(const Syntax& syntax);
   // ---- binder_objects.cpp
   Result<NodePtr> made_object(const sym::Type* type, std::vector<NodePtr> arguments, const Syntax& syntax);
   Result<NodePtr> aggregate(const sym::Type* record, std::vector<NodePtr> arguments, const Syntax& syntax);
@@ -155,6 +167,7 @@ bool is_record(const sym::Type* type);
 bool is_array(const sym::Type* type);
 bool is_scalar(const sym::Type* type);  // usable where a truth value is wanted
 bool is_unknown(const sym::Type* type);
+bool is_type_info(const sym::Type* type);
 bool is_number(const sym::Type* type);  // or an enumeration
 bool is_complex(const sym::Type* type);
 bool has_stride(const sym::Type* pointee);  // a pointer to it can be stepped

@@ -169,6 +169,9 @@ Result<NodePtr> Binder::binary(const Syntax& syntax) {
     node->op = op;
     return node;
   }
+  if ((op == Op::equal || op == Op::not_equal) && is_type_info(a->type) && is_type_info(b->type))
+    return compare_type_infos(std::move(a), std::move(b), op == Op::not_equal, syntax);
+  if (auto compared = compare_ordering(op, a, *b, syntax)) return std::move(*compared);
   if (may_have_operators(a->type) || may_have_operators(b->type)) {
     std::vector<NodePtr> operands;
     operands.push_back(std::move(a));
@@ -285,6 +288,10 @@ Result<NodePtr> Binder::index(const Syntax& syntax) {
       if (!*element) return std::move(*element);
       return follow(**std::move(element), syntax);
     }
+  if (auto element = keyed(base, *syntax.kids[1], "operator[]", syntax)) {
+    if (!*element) return std::move(*element);
+    return follow(**std::move(element), syntax);
+  }
   if (is_record(base->type)) {
     std::vector<NodePtr> operands;
     operands.push_back(std::move(base));

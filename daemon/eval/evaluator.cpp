@@ -188,33 +188,6 @@ Result<Formatted> evaluate_formatted(const FrameView& frame, std::string_view te
 
 // ---- log text
 
-namespace {
-
-// One past the brace that closes what begins after `open`; npos: none. Braces in nested ones, strings and characters
-// belong to the expression.
-std::size_t closing_brace(std::string_view text, std::size_t open) {
-  int depth = 1;
-  char quote = 0;
-  for (std::size_t i = open; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quote != 0) {
-      if (c == '\\')
-        ++i;
-      else if (c == quote)
-        quote = 0;
-    } else if (c == '"' || (c == '\'' && (i == open || std::isalnum(static_cast<unsigned char>(text[i - 1])) == 0))) {
-      quote = c;
-    } else if (c == '{') {
-      ++depth;
-    } else if (c == '}' && --depth == 0) {
-      return i + 1;
-    }
-  }
-  return std::string_view::npos;
-}
-
-}  // namespace
-
 std::string log_text(const FrameView& frame, std::string_view message, const Options& options) {
   std::string out;
   for (std::size_t i = 0; i < message.size();) {
@@ -224,7 +197,7 @@ std::string log_text(const FrameView& frame, std::string_view message, const Opt
       i += 2;
       continue;
     }
-    const std::size_t end = c == '{' ? closing_brace(message, i + 1) : std::string_view::npos;
+    const std::size_t end = c == '{' ? closed(message, i) : std::string_view::npos;
     if (end == std::string_view::npos) {
       out += c;
       ++i;

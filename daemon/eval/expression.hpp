@@ -41,7 +41,7 @@ enum class NodeKind : std::uint8_t {
   pointer_offset,   // kids: pointer, integer; op add or subtract
   pointer_difference,
   unary,         // op; kid already of `type` (logical_not: of any scalar type)
-  binary,        // op; kids already of `operands`
+  binary,        // op; kids already of `operands`. offset: what the left one may be that is equal to nothing (or 0)
   compare_text,  // kids: pointer to or array of characters; bytes: the literal. flag: !=
   logical,       // op
   conditional,
@@ -59,6 +59,13 @@ enum class NodeKind : std::uint8_t {
   library,          // text: of library_functions.hpp; kids: its arguments, texts may be literals (string)
   call,             // kids: function, pointer to one or member_pointer; arguments, `this` first. flag: by the vtable of
                     // `this`, slot `offset`. Arguments are of their parameters' types, for references pointers
+  keyed,            // kids: a map, the key that is looked for (unless it is a literal); body: whether slots 0 and 1 are
+                    // equal; member: the elements' value, operands and offset: their key. flag: how many there are
+  type_info,        // kid: a polymorphic object -> its class's std::type_info
+  type_info_name,   // kid: std::type_info
+  same_type_info,   // kids: two of them; flag: !=
+  three_way,        // kids already of `operands`; offset: what its type keeps where neither is less nor equal
+  exception,        // the one that nobody caught, of the type named by symbol
   object,           // kids: constructor, its arguments; flag: and at last the destructor, for who passes it by value
   aggregate,        // kids: the values of its fields in order
   text_object,      // kid: string -> a library string that holds it, `bytes` with its pointer to the text at `offset`

@@ -8,6 +8,29 @@
 #include <vector>
 
 namespace trapline::eval {
+
+std::size_t closed(std::string_view text, std::size_t open) {
+  const char opens = text[open], closes = opens == '(' ? ')' : opens == '[' ? ']' : '}';
+  int depth = 0;
+  char quote = 0;
+  for (std::size_t i = open; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quote != 0) {
+      if (c == '\\')
+        ++i;
+      else if (c == quote)
+        quote = 0;
+    } else if (c == '"' || (c == '\'' && std::isalnum(static_cast<unsigned char>(text[i - 1])) == 0)) {
+      quote = c;  // but for 1'000
+    } else if (c == opens) {
+      ++depth;
+    } else if (c == closes && --depth == 0) {
+      return i + 1;
+    }
+  }
+  return std::string_view::npos;
+}
+
 namespace {
 
 using Radix = Format::Radix;
@@ -83,28 +106,6 @@ constexpr std::array<Specifier, 6> gdb_specifiers{{
     {"r", [](Format& f) { f.raw = true; }},
     {"f", nothing},
 }};
-
-// One past the bracket that closes the one at `open`; npos: none. Literals hide what is in them.
-std::size_t closed(std::string_view text, std::size_t open) {
-  int depth = 0;
-  char quote = 0;
-  for (std::size_t i = open; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quote != 0) {
-      if (c == '\\')
-        ++i;
-      else if (c == quote)
-        quote = 0;
-    } else if (c == '"' || c == '\'') {
-      quote = c;
-    } else if (c == '[' || c == '(') {
-      ++depth;
-    } else if ((c == ']' || c == ')') && --depth == 0) {
-      return i + 1;
-    }
-  }
-  return std::string_view::npos;
-}
 
 struct Reader {
   std::string_view text;

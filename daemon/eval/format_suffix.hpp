@@ -35,4 +35,8 @@ Result<ParsedFormat> parse_format(std::string_view text);
 // `fallback` where `format` says nothing: the session's hex below a suffix's radix.
 Format merged(Format format, const Format& fallback);
 
+// One past the bracket that closes the one at `open`; npos: none. Brackets of its kind within belong to it, and
+// literals hide what is in them.
+std::size_t closed(std::string_view text, std::size_t open);
+
 }  // namespace trapline::eval

@@ -112,6 +112,12 @@ Result<Value> Interpreter::dispatch(const Node& node) {
     case NodeKind::member_pointer: return member_pointer(node);
     case NodeKind::complex_part: return complex_part(node);
     case NodeKind::call: return call(node);
+    case NodeKind::keyed: return keyed(node);
+    case NodeKind::type_info: return type_info(node);
+    case NodeKind::type_info_name: return type_info_name(node);
+    case NodeKind::same_type_info: return same_type_info(node);
+    case NodeKind::three_way: return three_way(node);
+    case NodeKind::exception: return exception(node);
     case NodeKind::object: return object(node);
     case NodeKind::aggregate: return aggregate(node);
     case NodeKind::text_object:
@@ -191,6 +197,8 @@ Result<Value> Interpreter::binary(const Node& node) {
   TL_TRY(const Value right, run(*node.kids[1]));
   TL_TRY(const Number a, number(left));
   TL_TRY(const Number b, number(right));
+  // An ordering's `unordered`: neither less nor equal nor greater.
+  if (node.offset != 0 && a.integer == node.offset) return truth_value(node.type, node.op == Op::not_equal);
   TL_TRY(const Number result, arithmetic(node.op, node.operands, a, b));
   if (is_comparison(node.op)) return truth_value(node.type, result.integer != 0);
   return from_number(node.type, result);

@@ -72,6 +72,13 @@ class Interpreter {
   static CallArgument address_argument(std::uint64_t address);
   Result<Called> perform(LoadAddr function, const sym::Type* result, std::span<const CallArgument> arguments);
   Result<void> destroy(std::span<const Passed> passed);
+  Result<Value> keyed(const Node& node);
+  Result<Value> type_info(const Node& node);
+  Result<std::uint64_t> type_info_name_at(const Node& node);
+  Result<Value> type_info_name(const Node& node);
+  Result<Value> same_type_info(const Node& node);
+  Result<Value> three_way(const Node& node);
+  Result<Value> exception(const Node& node);
   Result<Value> object(const Node& node);
   Result<Value> aggregate(const Node& node);
   Result<Value> store_to(const Node& place, const Value& target, std::span<const std::byte> bytes);

@@ -80,7 +80,7 @@ struct BinaryOperator {
 };
 
 // Higher binds tighter. `@` stands between shifts and sums, as in gdb; `.*` above products.
-constexpr int repeat_level = 9, member_pointer_level = 12;
+constexpr int three_way_level = 8, repeat_level = 10, member_pointer_level = 13;
 constexpr std::array<BinaryOperator, 18> binary_operators{{{"||", 1, Op::logical_or},
                                                            {"&&", 2, Op::logical_and},
                                                            {"|", 3, Op::bit_or},
@@ -92,13 +92,13 @@ constexpr std::array<BinaryOperator, 18> binary_operators{{{"||", 1, Op::logical
                                                            {"<=", 7, Op::less_equal},
                                                            {">", 7, Op::greater},
                                                            {">=", 7, Op::greater_equal},
-                                                           {"<<", 8, Op::shift_left},
-                                                           {">>", 8, Op::shift_right},
-                                                           {"+", 10, Op::add},
-                                                           {"-", 10, Op::subtract},
-                                                           {"*", 11, Op::multiply},
-                                                           {"/", 11, Op::divide},
-                                                           {"%", 11, Op::remainder}}};
+                                                           {"<<", 9, Op::shift_left},
+                                                           {">>", 9, Op::shift_right},
+                                                           {"+", 11, Op::add},
+                                                           {"-", 11, Op::subtract},
+                                                           {"*", 12, Op::multiply},
+                                                           {"/", 12, Op::divide},
+                                                           {"%", 12, Op::remainder}}};
 
 const BinaryOperator* binary_operator(const Token& token) {
   if (token.kind != TokenKind::punctuator) {
@@ -160,17 +160,22 @@ Result<SyntaxPtr> Parser::binary(int least) {
   TL_TRY(SyntaxPtr left, unary());
   for (;;) {
     const Token& token = peek();
-    if (token.is("<=>")) return fail(Errc::unsupported, "`<=>` is not evaluated here; compare with < and ==");
     const BinaryOperator* op = binary_operator(token);
     const bool repeat = token.is("@");
     const bool pointer_to_member = token.is(".*") || token.is("->*");
-    const int level = repeat ? repeat_level : pointer_to_member ? member_pointer_level : op != nullptr ? op->level : 0;
+    const bool three_way = token.is("<=>");
+    const int level = three_way           ? three_way_level
+                      : repeat            ? repeat_level
+                      : pointer_to_member ? member_pointer_level
+                      : op != nullptr     ? op->level
+                                          : 0;
     if (level < least || level == 0) return left;
     if (++chained_ > max_chained) return fail(Errc::too_large, "the expression is too long");
     const bool arrow = token.is("->*");
     take();
     TL_TRY(SyntaxPtr right, binary(level + 1));
-    auto node = make(repeat              ? SyntaxKind::repeat
+    auto node = make(three_way           ? SyntaxKind::three_way
+                     : repeat            ? SyntaxKind::repeat
                      : pointer_to_member ? SyntaxKind::member_pointer
                                          : SyntaxKind::binary,
                      left->at);
@@ -289,6 +294,24 @@ Result<SyntaxPtr> Parser::size_or_alignment() {
   return finish(std::move(node));
 }
 
+Result<SyntaxPtr> Parser::type_id() {
+  auto node = make(SyntaxKind::type_id, take().at);
+  TL_TRY_VOID(expect("(", "after typeid"));
+  const std::size_t mark = at_;
+  if (type_begins()) {
+    auto type = type_name();
+    if (type && accept(")")) {
+      node->type = std::move(*type);
+      return finish(std::move(node));
+    }
+  }
+  at_ = mark;
+  TL_TRY(SyntaxPtr operand, expression());
+  node->kids.push_back(std::move(operand));
+  TL_TRY_VOID(expect(")", "of typeid"));
+  return finish(std::move(node));
+}
+
 Result<SyntaxPtr> Parser::postfix() {
   TL_TRY(SyntaxPtr base, primary());
   return postfix_of(std::move(base));
@@ -339,11 +362,10 @@ Result<SyntaxPtr> Parser::postfix_of(SyntaxPtr base) {
 }
 
 Result<void> Parser::refuse_keyword() const {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 8> refused{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 7> refused{
       {{"new", "`new` would allocate in the program"},
        {"delete", "`delete` would free memory of the program"},
        {"throw", "an expression of the debugger cannot throw"},
-       {"typeid", "typeid needs the program's own type_info; look at the _vptr member instead"},
        {"co_await", "coroutines cannot be awaited from here"},
        {"requires", "requires-expressions need the compiler"},
        {"operator", "operator functions are not called from here"},
@@ -412,6 +434,7 @@ Result<SyntaxPtr> Parser::primary() {
     default: break;
   }
   TL_TRY_VOID(refuse_keyword());
+  if (token.word("typeid")) return type_id();
   if (token.word("true") || token.word("false")) {
     auto node = make(SyntaxKind::boolean, token.at);
     node->flag = take().word("true");

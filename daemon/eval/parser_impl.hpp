@@ -52,6 +52,7 @@ class Parser {
   Result<SyntaxPtr> parenthesised();
   Result<SyntaxPtr> named_cast(CastStyle style);
   Result<SyntaxPtr> size_or_alignment();
+  Result<SyntaxPtr> type_id();
   Result<SyntaxPtr> construct();
   Result<void> refuse_keyword() const;
 

@@ -1,5 +1,9 @@
 #include "daemon/eval/scope.hpp"
 
+#include <fmt/format.h>
+
+#include "daemon/eval/binder.hpp"
+#include "daemon/eval/exceptions.hpp"
 #include "daemon/eval/frame_context.hpp"
 #include "daemon/eval/number.hpp"
 #include "daemon/eval/visualizer.hpp"
@@ -17,8 +21,10 @@ bool Scope::is_type(const sym::QualifiedName& name) const {
 bool Scope::is_known(const sym::QualifiedName& name) const { return !find(name).empty(); }
 
 FrameScope scope_of(const FrameView& frame, const FramePlace& place) {
-  return FrameScope(*frame.modules, place.scope, place.module, place.file_pc,
-                    frame.visualizers == nullptr ? nullptr : frame.visualizers->intrinsics(frame));
+  FrameScope scope(*frame.modules, place.scope, place.module, place.file_pc,
+                   frame.visualizers == nullptr ? nullptr : frame.visualizers->intrinsics(frame));
+  scope.at_frame(frame);
+  return scope;
 }
 
 bool reads_as_rust(const FramePlace& place, std::string_view expression) {
@@ -128,6 +134,23 @@ std::shared_ptr<const VariablePlace> FrameScope::variable_place(const sym::Symbo
       *frame_base_ = std::make_shared<const sym::LocationList>(*std::move(bases));
   }
   return std::make_shared<const VariablePlace>(VariablePlace{*std::move(locations), *frame_base_});
+}
+
+Result<Scope::Exception> FrameScope::exception() const {
+  const auto thrown = frame_ == nullptr || frame_->stack == nullptr
+                          ? std::nullopt
+                          : uncaught(*frame_->stack, *frame_->memory, *frame_->modules);
+  if (!thrown)
+    return fail(Errc::not_available, "$_exception: this thread was not ended by an exception that nobody caught");
+  // As C++ reads it: `char const*` and `ns::Error` alike.
+  const std::string text = fmt::format("({} *)0", thrown->type);
+  const auto syntax = parse(text, *this);
+  auto pointer =
+      syntax ? bind(**syntax, text, *this, {.side_effects = false}) : Result<NodePtr>(std::unexpected(syntax.error()));
+  if (!pointer || (*pointer)->type->strip()->kind() != sym::TypeKind::pointer)
+    return fail(Errc::not_available,
+                fmt::format("$_exception is of type {}, which no debug information at hand describes", thrown->type));
+  return Exception{(*pointer)->type->strip()->target(), thrown->type};
 }
 
 std::vector<std::string> FrameScope::visible(std::string_view prefix, std::size_t limit) const {

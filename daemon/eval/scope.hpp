@@ -51,6 +51,12 @@ class Scope : public NameOracle {
   virtual std::optional<FileAddr> member_code(const std::string&, const sym::Type*) const { return std::nullopt; }
   // Where a variable is over the code that this scope is of; nullptr: not known.
   virtual std::shared_ptr<const VariablePlace> variable_place(const sym::Symbol&) const { return nullptr; }
+  // The type of the exception that ended the thread; the error says why there is none.
+  struct Exception {
+    const sym::Type* type = nullptr;
+    std::string name;
+  };
+  virtual Result<Exception> exception() const { return fail(Errc::not_available, "no exception is known here"); }
   virtual bool by_reference(const sym::Type* record) const { return sym::passed_by_reference(record, {}); }
   virtual std::string place() const = 0;  // "in main", for errors
 
@@ -70,8 +76,10 @@ class FrameScope : public Scope {
   std::optional<sym::Symbol> static_member(const sym::Type* record, const sym::Member& member) const override;
   std::optional<FileAddr> member_code(const std::string& name, const sym::Type* function) const override;
   std::shared_ptr<const VariablePlace> variable_place(const sym::Symbol& variable) const override;
+  Result<Exception> exception() const override;
   std::string place() const override;
   bool c_rules() const override;
+  void at_frame(const FrameView& frame) { frame_ = &frame; }  // which lives longer; for exception()
   std::vector<std::string> visible(std::string_view prefix, std::size_t limit) const;
   std::vector<std::string> within(const sym::QualifiedName& scope, std::size_t limit) const;
   Intrinsics* intrinsics() const override { return intrinsics_; }
@@ -86,6 +94,7 @@ class FrameScope : public Scope {
   std::uint64_t pc_;
   Intrinsics* intrinsics_;
   const sym::Type* record_ = nullptr;
+  const FrameView* frame_ = nullptr;
   mutable std::optional<std::shared_ptr<const sym::LocationList>> frame_base_;
   mutable std::vector<std::pair<std::string, std::vector<sym::Symbol>>>
       found_;  // one expression asks a name twice or more

@@ -59,6 +59,8 @@ enum class SyntaxKind : std::uint8_t {
   size_of,         // of kid or type
   align_of,
   noexcept_,
+  type_id,    // of kid or type
+  three_way,  // <=>
   real_part,
   imaginary_part,
   repeat,   // a @ n

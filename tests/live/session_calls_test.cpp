@@ -346,6 +346,17 @@ TEST_CASE("an exception that nobody catches is named with its text") {
   CHECK(info->id == "SIGABRT");
   CHECK(info->type_name == "std::out_of_range");
   CHECK(info->what == "far out");
+  // And as a value of its type: the type that its type_info names.
+  const auto exception = ask(*live, "$_exception", proto::EvaluateContext::hover);
+  REQUIRE_MESSAGE(exception, (exception ? "" : exception.error().message));
+  CHECK(exception->type == "std::out_of_range");
+  CHECK(text(*live, "typeid($_exception).name()").ends_with("\"St12out_of_range\""));
+  CHECK(text(*live, "$_exception.what()").ends_with("\"far out\""));
+}
+
+TEST_CASE("where nothing was thrown there is no $_exception") {
+  const auto live = at_here("calls");
+  CHECK(text(*live, "$_exception") == "$_exception: this thread was not ended by an exception that nobody caught");
 }
 
 }  // namespace trapline::test

@@ -44,4 +44,49 @@ TEST_CASE("values of maps are set by the name that their key gave them, or not a
   CHECK(none.error().code == Errc::not_found);
 }
 
+TEST_CASE("elements of maps are found by their key, and nothing of the program runs for that") {
+  // With and without code of the maps' own functions at hand; hovers may call nothing.
+  for (const char* variant : {"views_containers", "views_containers.O2", "views_containers.clang"}) {
+    CAPTURE(variant);
+    const auto live = at_part(variant, "ordered");
+    const auto says = [&](const std::string& expression) {
+      const auto page = live->frames();
+      for (const auto& frame : page)
+        if (frame.function == "ordered" || frame.function == "hashed") {
+          const auto value = live->control().evaluate(
+              {.expression = expression, .frame = frame.id, .context = proto::EvaluateContext::hover, .format = {}});
+          return value ? value->value : value.error().message;
+        }
+      return std::string("no such frame");
+    };
+    CHECK(says("m_text[\"b\"]") == "2");
+    CHECK(says("m_text[(\"b\")]") == "2");
+    CHECK(says("m_many[30]") == "10");
+    CHECK(says("m_many[m_many[90]]") == "10");
+    CHECK(says("m_one[1]") == "\"one\"");
+    CHECK(says("m_nested[\"in\"][\"deep\"] + 1") == "2");
+    CHECK(says("m_colours[box::Colour::green]") == "true");
+    CHECK(says("m_text.at(\"c\")") == "3");
+    CHECK(says("(&m_text)->at(\"c\")") == "3");
+    CHECK(says("m_reference[\"a\"]") == "1");
+    CHECK(says("m_text.count(\"z\")") == "0");
+    CHECK(says("m_text.contains(\"a\")") == "true");
+    CHECK(says("mm_many.count(1)") == "2");
+    CHECK(says("m_text[\"z\"]") == "`m_text` has no element with this key");
+    CHECK(says("m_text.size()") == "3");
+    CHECK(says("m_text[nothing]").find("no symbol `nothing`") != std::string::npos);
+    const auto written = live->control().evaluate({.expression = "m_text[\"a\"] = 7",
+                                                   .frame = live->frames(1).at(0).id,
+                                                   .context = proto::EvaluateContext::repl,
+                                                   .format = {}});
+    REQUIRE_MESSAGE(written, (written ? "" : written.error().message));
+    CHECK(says("m_text[\"a\"]") == "7");
+  }
+  const auto live = at_part("views_containers", "hashed");
+  CHECK(live->evaluate("um_one[\"key\"]") == "5");
+  CHECK(live->evaluate("um_many[40]") == "\"d\"");
+  CHECK(live->evaluate("um_rehashed[299]") == "598");
+  CHECK(live->evaluate("umm_one.count(7)") == "1");
+}
+
 }  // namespace trapline::test

@@ -40,7 +40,10 @@ TEST_CASE("C++ that is not evaluated is refused by name") {
   World world;
   CHECK(world.problem("[](int x) { return x; }") == "lambdas are not evaluated here: there is no compiler at hand");
   CHECK(world.problem("new int") == "`new` would allocate in the program");
-  CHECK(world.problem("1 <=> 2") == "`<=>` is not evaluated here; compare with < and ==");
+  CHECK(world.problem("1 <=> 2") == "no debug information at hand describes std::strong_ordering");
+  CHECK(world.problem("1.5 <=> 2 << 1") == "no debug information at hand describes std::partial_ordering");
+  CHECK(world.problem("typeid(int)") == "no debug information at hand describes std::type_info");
+  CHECK(world.problem("typeid int").find("after typeid") != std::string::npos);
   CHECK(world.problem("throw 1") == "an expression of the debugger cannot throw");
   CHECK(world.problem("sizeof...(x)") == "sizeof... needs a parameter pack, and DWARF has none");
   CHECK(world.problem("f(1)") == "no symbol `f` here; did you mean `count`?");
