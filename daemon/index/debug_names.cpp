@@ -4,31 +4,13 @@
 
 #include <algorithm>
 
+#include "daemon/index/dwarf_codes.hpp"
+
 namespace trapline::index {
 namespace {
 
-// Of DWARF 5, sections 7.5.6 and 7.19. The room has no <dwarf.h>: that belongs to sym/.
+// DWARF 5 section 7.19.
 enum Idx : std::uint32_t { idx_compile_unit = 1, idx_type_unit = 2, idx_die_offset = 3 };
-enum Form : std::uint32_t {
-  form_data2 = 0x05,
-  form_data4 = 0x06,
-  form_data8 = 0x07,
-  form_data1 = 0x0b,
-  form_flag = 0x0c,
-  form_sdata = 0x0d,
-  form_udata = 0x0f,
-  form_ref_addr = 0x10,
-  form_ref1 = 0x11,
-  form_ref2 = 0x12,
-  form_ref4 = 0x13,
-  form_ref8 = 0x14,
-  form_ref_udata = 0x15,
-  form_sec_offset = 0x17,
-  form_flag_present = 0x19,
-  form_data16 = 0x1e,
-  form_ref_sig8 = 0x20,
-  form_implicit_const = 0x21,
-};
 
 constexpr std::size_t max_indexes = 1U << 20;
 constexpr std::size_t max_places = 1U << 20;  // of one name
@@ -40,24 +22,24 @@ bool ascii(std::string_view text) {
 
 std::optional<std::uint64_t> read_form(Cursor& at, std::uint32_t form, std::uint64_t constant, unsigned offset_size) {
   switch (form) {
-    case form_data1:
-    case form_flag:
-    case form_ref1: return at.number(1);
-    case form_data2:
-    case form_ref2: return at.number(2);
-    case form_data4:
-    case form_ref4: return at.number(4);
-    case form_data8:
-    case form_ref8:
-    case form_ref_sig8: return at.number(8);
-    case form_ref_addr:
-    case form_sec_offset: return at.number(offset_size);
-    case form_udata:
-    case form_ref_udata:
-    case form_sdata: return at.uleb();
-    case form_data16: at.skip(16); return 0;
-    case form_flag_present: return 1;
-    case form_implicit_const: return constant;
+    case dw::form_data1:
+    case dw::form_flag:
+    case dw::form_ref1: return at.number(1);
+    case dw::form_data2:
+    case dw::form_ref2: return at.number(2);
+    case dw::form_data4:
+    case dw::form_ref4: return at.number(4);
+    case dw::form_data8:
+    case dw::form_ref8:
+    case dw::form_ref_sig8: return at.number(8);
+    case dw::form_ref_addr:
+    case dw::form_sec_offset: return at.number(offset_size);
+    case dw::form_udata:
+    case dw::form_ref_udata:
+    case dw::form_sdata: return at.uleb();
+    case dw::form_data16: at.skip(16); return 0;
+    case dw::form_flag_present: return 1;
+    case dw::form_implicit_const: return constant;
     default: return std::nullopt;  // of unknown length: what follows cannot be read
   }
 }
@@ -139,7 +121,7 @@ bool DebugNames::read_shapes(Index& index, std::uint64_t begin, std::uint64_t si
     Shape shape{.tag = static_cast<std::uint16_t>(at.uleb()), .fields = {}};
     for (;;) {
       Field field{.index = static_cast<std::uint32_t>(at.uleb()), .form = static_cast<std::uint32_t>(at.uleb())};
-      if (field.form == form_implicit_const) field.constant = at.uleb();
+      if (field.form == dw::form_implicit_const) field.constant = at.uleb();
       if (!at.ok() || shape.fields.size() > max_fields) return false;
       if (field.index == 0 && field.form == 0) break;
       shape.fields.push_back(field);
@@ -170,7 +152,7 @@ bool DebugNames::read_field(const Index& index, const Field& field, Cursor& at, 
       break;
     case idx_die_offset:
       place.die = *value;
-      place.die_in_section = field.form == form_ref_addr || field.form == form_sec_offset;
+      place.die_in_section = field.form == dw::form_ref_addr || field.form == dw::form_sec_offset;
       break;
     default: break;
   }

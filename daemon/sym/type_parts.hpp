@@ -1,5 +1,7 @@
 #pragma once
 // Inside the room only: what a Type is made of, and what is remembered about a module.
+#include <elfutils/libdw.h>
+
 #include <map>
 #include <memory>
 #include <optional>
@@ -100,7 +102,8 @@ struct ModuleMemo {
 };
 ModuleMemo& memo_of(const Module& module);
 
-const Type* own_type(std::unique_ptr<Type::Parts> parts);  // kept for ever
+const Type* type_of_die(const Module& module, const Dwarf_Die& die);  // what its DW_AT_type names
+const Type* own_type(std::unique_ptr<Type::Parts> parts);             // kept for ever
 std::string declare(const Type* type, std::string inner, int depth = 0);
 
 }  // namespace trapline::sym
