@@ -75,6 +75,27 @@ TEST_CASE("a second session has the places at once, from the cache") {
   CHECK(second->go_to_stop().breakpoints == std::vector{id});
 }
 
+TEST_CASE("symbols are found with what and where they are; a name that is nearly one is named") {
+  const auto live = Live::start("code_shapes");
+  live->break_on("main");
+  live->go_to_stop();
+  const auto found = live->control().find_symbols("shapes::Base", 10);
+  REQUIRE(found);
+  const auto type = std::ranges::find(*found, "shapes::Base", &proto::SymbolInfo::name);
+  REQUIRE(type != found->end());
+  CHECK(type->kind == "type");
+  CHECK(type->file.ends_with("code_shapes.cpp"));
+  CHECK(type->line.value > 0);
+  CHECK(std::ranges::all_of(*found, [](const auto& one) { return one.name.find("shapes::Base") == 0; }));
+  const auto overload = live->control().find_symbols("shapes::run(int)", 10);
+  REQUIRE(overload);
+  REQUIRE(overload->size() == 1);
+  CHECK(overload->front().kind == "function");
+  CHECK_FALSE(live->control().find_symbols("/(/", 10));
+  const auto near = live->break_on("plain_k");
+  CHECK(info_of(*live, near).message.find("did you mean plain_c?") != std::string::npos);
+}
+
 TEST_CASE("a damaged index answers nothing wrong, and is built again") {
   const Folder folder;
   {
