@@ -504,6 +504,8 @@ class Control {
   virtual std::vector<ModuleInfo> modules() = 0;
   virtual Result<std::vector<std::string>> source_files() = 0;  // absolute paths, sorted
   virtual Result<std::string> source_text(const std::string& path) = 0;
+  // The same, and where this machine has no such file debuginfod servers are asked: the reply may come later.
+  virtual void read_source(const std::string& path, Reply<std::string> reply) { reply(source_text(path)); }
   virtual Result<std::vector<SymbolInfo>> find_symbols(const std::string& query, std::uint32_t limit) = 0;
   // Ends work that a ProgressEvent told of. Errors: not_found.
   virtual Result<void> cancel_progress(const std::string& id) {

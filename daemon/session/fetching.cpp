@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <asio/post.hpp>
 #include <cerrno>
 #include <filesystem>
 
@@ -13,7 +14,7 @@
 namespace trapline::session {
 namespace {
 
-constexpr auto patience = std::chrono::milliseconds(150);       // a start, and what an editor asks at once, goes first
+constexpr auto patience = std::chrono::milliseconds(150);  // a start, and what an editor asks at once, goes first
 
 std::string megabytes(std::uint64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
 
@@ -24,12 +25,16 @@ fetch::Settings Session::fetch_settings() const {
   return {.urls = options.urls, .timeout = options.timeout, .cache = options.cache};
 }
 
-void Session::fetch_soon() {
+bool Session::may_fetch() const {
   const auto use = options_.debuginfod.use;
-  if (no_debug_ || !modules_ || fetch_given_up_ || environment_.exec_helper.empty()) return;
-  if (use != proto::Debuginfod::on && use != proto::Debuginfod::automatic) return;
+  return !no_debug_ && modules_ && !fetch_given_up_ && !environment_.exec_helper.empty() &&
+         (use == proto::Debuginfod::on || use == proto::Debuginfod::automatic);
+}
+
+void Session::fetch_soon() {
+  if (!may_fetch()) return;
   if (!fetch::names_servers(fetch_settings())) {
-    if (use == proto::Debuginfod::on) fetch_gives_up(fetch::error_of(ENOSYS, {}));
+    if (options_.debuginfod.use == proto::Debuginfod::on) fetch_gives_up(fetch::error_of(ENOSYS, {}));
     return;
   }
   fetch_timer_.expires_after(patience);
@@ -148,6 +153,41 @@ void Session::fetch_gives_up(const Error& why) {
   fetch_given_up_ = true;
   console(
       fmt::format("No debug information is fetched: {}{}{}\n", why.message, why.hint.empty() ? "" : "; ", why.hint));
+}
+
+// What to ask a server for: the path as the debug information has it, of the first module that was compiled from it.
+fetch::Order Session::source_order(const std::string& path) const {
+  for (const auto& name : sources_.to_debug(path))
+    for (const auto* module : modules_->all())
+      if (module->symbols && module->symbols->has_debug_info() && !module->symbols->build_id().empty() &&
+          module->symbols->addresses_of(name, Line{1}, 0).file_known)
+        return {.build_id = module->symbols->build_id(), .source = name, .settings = fetch_settings()};
+  return {};
+}
+
+void Session::read_source(const std::string& path, Reply<std::string> reply) {
+  auto here = source_text(path);
+  if (here || !may_fetch() || !fetch::names_servers(fetch_settings())) return reply(std::move(here));
+  const auto order = source_order(path);
+  if (order.build_id.empty()) return reply(std::move(here));
+  auto fetcher = std::make_shared<fetch::Fetcher>(environment_.loop, environment_.exec_helper);
+  const auto done = [this, one = fetcher.get(), why = here.error(), reply](Result<std::string> file) mutable {
+    const auto mine = std::ranges::find(source_fetchers_, one, [](const auto& each) { return each.get(); });
+    if (mine != source_fetchers_.end()) {
+      asio::post(environment_.loop, [ended = *mine] {});  // it is still in the middle of telling us
+      source_fetchers_.erase(mine);
+    }
+    if (file) return reply(read_text(*file));
+    why.message += "; " + file.error().message;
+    reply(std::unexpected(std::move(why)));
+  };
+  source_fetchers_.push_back(fetcher);
+  if (const auto started = fetcher->start(
+          order, [](std::uint64_t, std::uint64_t) {}, done);
+      !started) {
+    source_fetchers_.pop_back();
+    reply(std::unexpected(started.error()));
+  }
 }
 
 // Clients know a module by the id that it had when they heard of it first.

@@ -399,6 +399,7 @@ Result<void> Session::detach() {
   readers_.clear();
   end_debuggee();
   fetcher_.cancel();
+  for (const auto& one : std::vector(source_fetchers_)) one->cancel();
   state_ = proto::RunState::none;
   process_.reset();
   emit(proto::DetachedEvent{});

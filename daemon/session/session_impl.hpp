@@ -30,6 +30,9 @@
 
 namespace trapline::session {
 
+// A source file's text. Errors: not_found, too_large.
+Result<std::string> read_text(const std::string& file);
+
 class Session final : public proto::Control, private run::Observer {
  public:
   explicit Session(Environment environment);
@@ -80,6 +83,7 @@ class Session final : public proto::Control, private run::Observer {
   std::vector<proto::ModuleInfo> modules() override;
   Result<std::vector<std::string>> source_files() override;
   Result<std::string> source_text(const std::string& path) override;
+  void read_source(const std::string& path, Reply<std::string> reply) override;
   Result<std::vector<proto::SymbolInfo>> find_symbols(const std::string& query, std::uint32_t limit) override;
   std::map<std::string, double> stats() override;
   Result<void> cancel_progress(const std::string& id) override;
@@ -181,6 +185,8 @@ class Session final : public proto::Control, private run::Observer {
   void fetch_done(Result<void> outcome);
   void fetch_gives_up(const Error& why);
   ModuleId module_shown(ModuleId id) const;
+  bool may_fetch() const;
+  fetch::Order source_order(const std::string& path) const;
 
   // looking
   proto::Stop describe_stop(const run::StopReport& report);
@@ -231,6 +237,7 @@ class Session final : public proto::Control, private run::Observer {
   std::map<ModuleId, ModuleId> shown_modules_;
   asio::steady_timer fetch_timer_;
   fetch::Fetcher fetcher_;
+  std::vector<std::shared_ptr<fetch::Fetcher>> source_fetchers_;
   std::map<std::uint64_t, proto::Listener> listeners_;
   std::uint64_t next_listener_ = 1;
   std::deque<proto::Event> queue_;

@@ -56,6 +56,17 @@ Result<std::vector<std::string>> Session::source_files() {
   return std::vector<std::string>(files.begin(), files.end());
 }
 
+Result<std::string> read_text(const std::string& file) {
+  std::error_code problem;
+  if (std::filesystem::file_size(file, problem) > largest_source || problem)
+    return fail(Errc::too_large, fmt::format("source file {} is over 64 MiB", file));
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) return fail(Errc::not_found, fmt::format("source file {} cannot be read", file));
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
 Result<std::string> Session::source_text(const std::string& path) {
   namespace fs = std::filesystem;
   auto local = sources_.to_local(path);
@@ -66,13 +77,7 @@ Result<std::string> Session::source_text(const std::string& path) {
   if (local.empty() || !fs::is_regular_file(local, problem))
     return fail_hint(Errc::not_found, fmt::format("source file {} is not on this machine", path),
                      "map its folder with `sourceMap`");
-  if (fs::file_size(local, problem) > largest_source)
-    return fail(Errc::too_large, fmt::format("source file {} is over 64 MiB", local));
-  std::ifstream file(local, std::ios::binary);
-  if (!file) return fail(Errc::not_found, fmt::format("source file {} cannot be read", local));
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
+  return read_text(local);
 }
 
 Result<std::vector<proto::SymbolInfo>> Session::find_symbols(const std::string& query, std::uint32_t limit) {

@@ -76,6 +76,7 @@ void Session::watch_children() {
     watch_children();
     pump();
     fetcher_.reap();
+    for (const auto& one : source_fetchers_) one->reap();
   });
 }
 

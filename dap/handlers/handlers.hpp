@@ -42,7 +42,7 @@ Result<spec::SetVariableResponse> handle(spec::SetExpression, Session& session,
 Result<spec::CompletionsResponse> handle(spec::Completions, Session& session, const spec::CompletionsArguments& args);
 Result<spec::ExceptionInfoResponse> handle(spec::ExceptionInfo, Session& session,
                                            const spec::ExceptionInfoArguments& args);
-Result<spec::SourceResponse> handle(spec::SourceText, Session& session, const spec::SourceArguments& args);
+void handle(spec::SourceText, Session& session, const spec::SourceArguments& args, Reply<spec::SourceResponse> reply);
 Result<spec::ModulesResponse> handle(spec::Modules, Session& session, const spec::ModulesArguments& args);
 Result<spec::LoadedSourcesResponse> handle(spec::LoadedSources, Session& session, const spec::NoArguments& args);
 Result<spec::ReadMemoryResponse> handle(spec::ReadMemory, Session& session, const spec::ReadMemoryArguments& args);

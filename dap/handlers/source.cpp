@@ -12,22 +12,24 @@ std::string mime_type(const std::string& path) {
   return "";
 }
 
-}  // namespace
-
-Result<spec::SourceResponse> handle(spec::SourceText, Session& session, const spec::SourceArguments& args) {
-  std::string path;
+Result<std::string> wanted(Session& session, const spec::SourceArguments& args) {
   const int reference = args.source_reference > 0 ? args.source_reference
                         : args.source             ? args.source->source_reference
                                                   : 0;
-  if (reference > 0) {
-    TL_TRY(path, session.sources().path_of(reference));
-  } else if (args.source) {
-    TL_TRY(path, session.sources().path_of(*args.source, session.coordinates()));
-  } else {
-    return fail(Errc::bad_request, "arguments.source: is missing, and there is no sourceReference");
-  }
-  TL_TRY(auto content, session.control().source_text(path));
-  return spec::SourceResponse{.content = std::move(content), .mime_type = mime_type(path)};
+  if (reference > 0) return session.sources().path_of(reference);
+  if (args.source) return session.sources().path_of(*args.source, session.coordinates());
+  return fail(Errc::bad_request, "arguments.source: is missing, and there is no sourceReference");
+}
+
+}  // namespace
+
+void handle(spec::SourceText, Session& session, const spec::SourceArguments& args, Reply<spec::SourceResponse> reply) {
+  const auto path = wanted(session, args);
+  if (!path) return reply(std::unexpected(path.error()));
+  session.control().read_source(*path, [path = *path, reply](Result<std::string> content) {
+    if (!content) return reply(std::unexpected(content.error()));
+    reply(spec::SourceResponse{.content = *std::move(content), .mime_type = mime_type(path)});
+  });
 }
 
 }  // namespace trapline::dap

@@ -22,11 +22,15 @@ struct Stripped {
     for (const auto* name : {"bin", "debug", "cache", "house"}) std::filesystem::create_directories(folder / name);
     run_command(fmt::format("objcopy --only-keep-debug {} {}", fixture("run_threads"), debug_file.string()));
     run_command(fmt::format("objcopy --strip-all {} {}", fixture("run_threads"), program.string()));
-    run_command(fmt::format("sh -c \"readelf -n {} | sed -n 's/.*Build ID: //p' >{}\"", program.string(),
+    build_id = id_of(program);
+  }
+  std::string id_of(const std::filesystem::path& file) const {
+    run_command(fmt::format("sh -c \"readelf -n {} 2>/dev/null | sed -n 's/.*Build ID: //p' >{}\"", file.string(),
                             (folder / "id").string()));
-    build_id = read_file(folder / "id");
-    while (build_id.ends_with('\n')) build_id.pop_back();
-    REQUIRE(build_id.size() == 40);
+    auto id = read_file(folder / "id");
+    while (id.ends_with('\n')) id.pop_back();
+    REQUIRE(id.size() == 40);
+    return id;
   }
   json debuginfod(const std::string& url, json more = json::object()) const {
     more["urls"] = url;
@@ -43,13 +47,15 @@ struct Editor {
   json bound, line_bound;
 
   // Held at the program's first instruction, with two breakpoints that need debug information.
-  explicit Editor(const Stripped& subject, const json& debuginfod) {
+  explicit Editor(const Stripped& subject, const json& debuginfod, const json& more = json::object()) {
     client.initialize({{"supportsProgressReporting", true}, {"supportsInvalidatedEvent", true}});
-    launch = client.send("launch", {{"program", subject.program.string()},
-                                    {"args", {"1", "2", "1"}},
-                                    {"stopOnEntry", "entry"},
-                                    {"console", "internalConsole"},
-                                    {"debuginfod", debuginfod}});
+    json arguments{{"program", subject.program.string()},
+                   {"args", {"1", "2", "1"}},
+                   {"stopOnEntry", "entry"},
+                   {"console", "internalConsole"},
+                   {"debuginfod", debuginfod}};
+    arguments.update(more);
+    launch = client.send("launch", std::move(arguments));
     bound = client.ok("setFunctionBreakpoints", {{"breakpoints", {{{"name", "also_counted"}}}}})["breakpoints"][0];
     line_bound = client.ok("setBreakpoints",
                            {{"source", {{"path", fixture_source("run_threads.cpp")}}},
@@ -149,6 +155,43 @@ TEST_CASE(
   Editor editor(subject, {{"enabled", "cached"}, {"cache", subject.cache.string()}});
   CHECK(editor.module_event("new")["symbolFilePath"] == subject.fetched());
   editor.stops_at_the_line();
+  editor.runs_to_its_end();
+}
+
+TEST_CASE("what a debug file has in a dwz file is fetched too") {
+  Stripped subject;
+  const auto debug = (subject.folder / "debug").string();
+  for (const auto* name : {"run_steps", "calls"})
+    run_command(fmt::format("objcopy --only-keep-debug {} {}/{}.debug", fixture(name), debug, name));
+  run_command(fmt::format("sh -c \"cd {} && dwz -m common -M /nowhere/common *.debug\"", debug));
+  const auto common = subject.id_of(subject.folder / "debug" / "common");
+  RealServer server(subject.folder / "debug", subject.folder / "house");
+  server.serves("/buildid/" + subject.build_id + "/debuginfo");
+  server.serves("/buildid/" + common + "/debuginfo");
+  Editor editor(subject, subject.debuginfod(server.url()));
+  CHECK(editor.module_event("changed")["symbolFilePath"] == subject.fetched());
+  CHECK(std::filesystem::file_size(subject.cache / common / "debuginfo") > 0);
+  editor.stops_at_the_line();
+  editor.runs_to_its_end();
+}
+
+TEST_CASE("a source that this machine does not have comes from the server; the stop stands meanwhile") {
+  Stripped subject;
+  const auto sources = std::filesystem::path(FIXTURE_SOURCES).lexically_normal().string();
+  RealServer server(subject.folder / "debug", subject.folder / "house");
+  server.serves("/buildid/" + subject.build_id + "/debuginfo");
+  Editor editor(subject, subject.debuginfod(server.url()), {{"sourceMap", {{sources, "/nowhere"}}}});
+  editor.module_event("changed");
+  editor.client.ok("continue", {{"threadId", editor.client.ok("threads")["threads"][0]["id"]}});
+  const auto stop = editor.take("stopped");
+  const auto source = editor.client.ok("stackTrace", {{"threadId", stop["threadId"]}})["stackFrames"][0]["source"];
+  CHECK(source["path"] == "/nowhere/run_threads.cpp");
+  REQUIRE(source["sourceReference"].get<int>() > 0);
+  const json wanted{{"source", source}, {"sourceReference", source["sourceReference"]}};
+  CHECK(editor.client.ok("source", wanted)["content"] == read_file(fixture_source("run_threads.cpp")));
+  const auto refused =
+      editor.client.refused("source", {{"source", {{"path", "/nowhere/never_was.cpp"}}}, {"sourceReference", 0}});
+  CHECK(refused.dump().find("is not on this machine") != std::string::npos);
   editor.runs_to_its_end();
 }
 

@@ -42,9 +42,11 @@ Result<std::vector<proto::SymbolInfo>> find(Desk& desk, const FindParams& params
 
 Result<std::vector<proto::ModuleInfo>> modules(Desk& desk, const Nothing&) { return desk.control().modules(); }
 
-Result<SourceAnswer> read_source(Desk& desk, const SourceParams& params) {
-  TL_TRY(auto text, desk.control().source_text(params.path));
-  return SourceAnswer{.path = params.path, .text = std::move(text)};
+void read_source(Desk& desk, const SourceParams& params, Reply<SourceAnswer> reply) {
+  desk.control().read_source(params.path, [path = params.path, reply](Result<std::string> text) {
+    if (!text) return reply(std::unexpected(text.error()));
+    reply(SourceAnswer{.path = path, .text = *std::move(text)});
+  });
 }
 
 Result<std::vector<std::string>> source_list(Desk& desk, const Nothing&) { return desk.control().source_files(); }
@@ -56,7 +58,7 @@ void add_symbol_methods(Registry& registry) {
                "Functions, types, variables and enumerators by name, by a part of it, or by /regular expression/.",
                find);
   registry.add("modules.list", "The program and the libraries it has loaded.", modules);
-  registry.add("source.read", "The text of a source file.", read_source);
+  registry.add_later("source.read", "The text of a source file.", read_source);
   registry.add("source.list", "The source files that the debug information names.", source_list);
 }
 
