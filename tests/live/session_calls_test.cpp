@@ -84,7 +84,8 @@ TEST_CASE("what a call returns can be looked into, and passed on") {
   const auto members = live->control().children(moved->ref, 0, 0, {});
   REQUIRE(members);
   CHECK(members->at(1).value == "6");
-  CHECK(text(*live, "give33().b[2]") != "");
+  CHECK(text(*live, "give33().b[2]") == text(*live, "g33.b[2]"));
+  CHECK(text(*live, "give33().b[2] == g33.b[2]") == "true");
   CHECK(text(*live, "made(3).n") == "3");
   CHECK(text(*live, "*name_of(1)") == "109 'm'");
   CHECK(text(*live, "name_of(0)").ends_with("\"zero\""));
