@@ -62,6 +62,26 @@ class DapPeer final : public Peer {
     return repeat(rounds, "next");
   }
 
+  Seconds page_of(const std::string& variable, std::uint64_t start, std::uint64_t count,
+                  std::uint64_t /*per_entry*/) override {
+    const auto frames =
+        answer(request("stackTrace", {{"threadId", thread_}, {"startFrame", 0}, {"levels", 2}}))["stackFrames"];
+    const auto scopes = answer(request("scopes", {{"frameId", frames.at(1)["id"]}}))["scopes"];
+    const auto locals =
+        answer(request("variables", {{"variablesReference", scopes.at(0)["variablesReference"]}}))["variables"];
+    for (const auto& each : locals) {
+      if (each["name"] != variable) continue;
+      Json wanted{{"variablesReference", each["variablesReference"]}, {"start", start}, {"count", count}};
+      if (each.value("indexedVariables", 0) > 0) wanted["filter"] = "indexed";
+      const auto begin = Clock::now();
+      const auto page = answer(request("variables", std::move(wanted)))["variables"];
+      const auto took = Clock::now() - begin;
+      if (page.size() != count) throw std::runtime_error(fmt::format("{} children", page.size()));
+      return took;
+    }
+    throw std::runtime_error("no " + variable);
+  }
+
   Seconds attach(int pid) override {
     start();
     const auto begin = Clock::now();
@@ -132,11 +152,13 @@ class DapPeer final : public Peer {
       events_.push_back(std::move(message));
   }
 
-  void await(int seq) {
+  void await(int seq) { answer(seq); }
+  Json answer(int seq) {
     while (!responses_.contains(seq)) read_message();
-    const auto& answer = responses_[seq];
-    if (!answer.value("success", false)) throw std::runtime_error(name_ + ": " + answer.dump());
+    auto message = std::move(responses_[seq]);
     responses_.erase(seq);
+    if (!message.value("success", false)) throw std::runtime_error(name_ + ": " + message.dump());
+    return message.value("body", Json::object());
   }
 
   Json wait_event(const std::string& event) {

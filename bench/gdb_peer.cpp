@@ -43,6 +43,20 @@ class GdbPeer final : public Peer {
     return repeat(rounds, "-exec-next");
   }
 
+  Seconds page_of(const std::string& variable, std::uint64_t start, std::uint64_t count,
+                  std::uint64_t per_entry) override {
+    command("-enable-pretty-printing");
+    command(fmt::format("-var-create --thread 1 --frame 1 page * {}", variable));
+    const auto begin = Clock::now();
+    const auto page = command(
+        fmt::format("-var-list-children --all-values page {} {}", start * per_entry, (start + count) * per_entry));
+    const auto took = Clock::now() - begin;
+    std::uint64_t found = 0;
+    for (std::size_t at = 0; (at = page.find("child={", at)) != std::string::npos; ++at) ++found;
+    if (found != count * per_entry) throw std::runtime_error(fmt::format("{} children", found));
+    return took;
+  }
+
   Seconds attach(int pid) override {
     start({gdb_, "-q", "-nx", "-i=mi2"});
     const auto begin = Clock::now();
@@ -80,16 +94,16 @@ class GdbPeer final : public Peer {
     command("-gdb-set confirm off");
   }
   void send(const std::string& text) { channel_->write(text + "\n"); }
-  void wait(std::string_view prefix) {
+  std::string wait(std::string_view prefix) {
     for (;;) {
       const auto line = channel_->read_line();
       if (line.starts_with("^error")) throw std::runtime_error("gdb: " + line);
-      if (line.starts_with(prefix)) return;
+      if (line.starts_with(prefix)) return line;
     }
   }
-  void command(const std::string& text) {
+  std::string command(const std::string& text) {
     send(text);
-    wait("^done");
+    return wait("^done");
   }
   std::vector<Seconds> repeat(int rounds, const std::string& text) {
     std::vector<Seconds> times;

@@ -1,6 +1,7 @@
 #pragma once
 // The debuggers that bench/ compares, each behind the same few questions: trapline and lldb over DAP, gdb over MI.
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,7 +30,11 @@ class Peer {
   // After launch_to_main: a breakpoint on `function`, then continue until the next stop, `rounds` times.
   virtual std::vector<Seconds> breakpoint_rounds(const std::string& function, int rounds) = 0;
   virtual std::vector<Seconds> step_rounds(int rounds) = 0;  // `next`
-  virtual Seconds attach(int pid) = 0;                       // until it answers that it is attached
+  // After ready_at() of a function that main called: children [start, start + count) of main's `variable`, which was
+  // listed before. `per_entry`: how many children MI has for one.
+  virtual Seconds page_of(const std::string& variable, std::uint64_t start, std::uint64_t count,
+                          std::uint64_t per_entry) = 0;
+  virtual Seconds attach(int pid) = 0;  // until it answers that it is attached
   virtual Seconds detach() = 0;
   virtual void end() = 0;  // kills what it launched
 };
