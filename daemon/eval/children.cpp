@@ -185,6 +185,7 @@ Child element_child(const FrameView& frame, const Listed& parent, std::uint64_t 
   Child child;
   const std::int64_t shown = static_cast<std::int64_t>(index) + parent.type->lower_bound();
   child.name = fmt::format("[{}]", shown);
+  child.by_position = true;
   auto value = part_of(parent.value, index * stride, parent.type->target());
   child.value = value ? std::move(*value) : no_value(parent.type->target(), value.error());
   if (!expression.empty()) child.evaluate_name = fmt::format("{}[{}]", operand(expression), shown);

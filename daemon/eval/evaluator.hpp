@@ -95,6 +95,7 @@ struct Child {
   Value value;
   std::optional<Format> format;  // how a visualiser wants it and what is below it shown
   bool base_class = false, virtual_base = false, static_member = false;
+  bool by_position = false;  // its name is its number among the indexed ones: no other of them can have it
 };
 // Children [start, start+count) (count 0: all): named first, then indexed. Cost is the page's.
 Result<std::vector<Child>> children(const FrameView& frame, const Value& value, std::string_view parent_expression,

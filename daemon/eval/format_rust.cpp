@@ -129,6 +129,7 @@ std::optional<Result<std::vector<Child>>> rust_children(const FrameView& frame, 
   for (std::size_t i = 0; i < page->size(); ++i) {
     Child child;
     child.name = fmt::format("[{}]", start + i);
+    child.by_position = true;
     child.value = std::move((*page)[i].value);
     if (!operand.empty()) child.evaluate_name = operand + child.name;
     children_of.push_back(std::move(child));

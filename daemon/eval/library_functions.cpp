@@ -7,6 +7,7 @@
 #include <bit>
 #include <cctype>
 #include <cstring>
+#include <vector>
 
 namespace trapline::eval {
 
@@ -22,14 +23,11 @@ constexpr std::array two_texts_number{Argument::text, Argument::text, Argument::
 constexpr std::array two_addresses_number{Argument::address, Argument::address, Argument::number};
 constexpr std::array address_number{Argument::address, Argument::number};
 constexpr std::array one_number{Argument::number};
-constexpr std::array one_address{Argument::address};
-constexpr std::array address_two_numbers{Argument::address, Argument::number, Argument::number};
-
 constexpr std::array address_three_numbers{Argument::address, Argument::number, Argument::number, Argument::number};
 constexpr std::array address_four_numbers{Argument::address, Argument::number, Argument::number, Argument::number,
                                           Argument::number};
 
-constexpr std::array<LibraryFunction, 13> functions{{
+constexpr std::array<LibraryFunction, 12> functions{{
     {"strlen", one_text, Builtin::unsigned_long},
     {"strnlen", text_number, Builtin::unsigned_long},
     {"strcmp", two_texts, Builtin::int_},
@@ -45,15 +43,14 @@ constexpr std::array<LibraryFunction, 13> functions{{
     // as are counted; `end`: there is none.
     {"__find_clear", address_three_numbers, Builtin::long_},
     {"__pass_clear", address_four_numbers, Builtin::long_},
-    // Nodes whose first word leads to the next: how many until it comes round to the first; -1: it does not.
-    {"__ring_length", one_address, Builtin::long_},
-    // How many of the nodes of a ring have the word `value` at byte `offset`.
-    {"__ring_count", address_two_numbers, Builtin::long_},
+    // Of a ring of nodes whose first word leads to the next, one has at byte `offset` how many others there are. 1: it
+    // is this one; 0: it is another one; -1: several have that number, or it is no ring that can be walked at a glance.
+    {"__ring_end", address_number, Builtin::long_},
 }};
 
 constexpr std::size_t most_text = std::size_t{1} << 16;
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 26;
-constexpr std::uint64_t most_nodes = std::uint64_t{1} << 20;
+constexpr std::size_t most_nodes = 4096;  // each is a read of its own, and an iterator is shown in one line
 constexpr std::size_t at_once = 4096;
 
 std::unexpected<Error> unreadable(std::uint64_t at) {
@@ -159,24 +156,20 @@ Result<std::int64_t> pass_clear(std::span<const LibraryArgument> arguments, std:
   return static_cast<std::int64_t>(end);
 }
 
-// `offset` and `value`: nodes that are counted; nullptr: all.
-Result<std::int64_t> around(std::uint64_t first, const std::uint64_t* offset, const std::uint64_t* value,
-                            const util::Memory& memory) {
-  std::int64_t found = 0;
+std::int64_t end_of_ring(std::uint64_t first, std::uint64_t offset, const util::Memory& memory) {
+  std::vector<std::uint64_t> words;
   std::uint64_t node = first;
-  for (std::uint64_t n = 0; n < most_nodes; ++n) {
-    if (offset != nullptr) {
-      TL_TRY(const auto word, memory.get<std::uint64_t>(LoadAddr{node + *offset}));
-      if (word == *value) ++found;
-    } else {
-      ++found;
-    }
+  do {
     const auto next = memory.get<std::uint64_t>(LoadAddr{node});
-    if (!next || *next == 0) return -1;
+    const auto word = memory.get<std::uint64_t>(LoadAddr{node + offset});
+    if (!next || !word || *next == 0 || words.size() == most_nodes) return -1;
+    words.push_back(*word);
     node = *next;
-    if (node == first) return found;
-  }
-  return -1;
+  } while (node != first);
+  const std::uint64_t others = words.size() - 1;
+  const auto having = std::ranges::count(words, others);
+  if (words[0] == others) return having == 1 ? 1 : -1;
+  return having >= 1 ? 0 : -1;
 }
 
 }  // namespace
@@ -205,9 +198,7 @@ Result<std::int64_t> run_library_function(std::string_view name, std::span<const
   if (name == "__find_clear") return pass_clear(arguments, 0, memory);
   if (name == "__pass_clear") return pass_clear(arguments, word(4), memory);
   if (name == "__log2") return static_cast<std::int64_t>(std::bit_width(word(0))) - 1;
-  if (name == "__ring_length") return around(word(0), nullptr, nullptr, memory);
-  const std::uint64_t offset = word(1), value = word(2);
-  return around(word(0), &offset, &value, memory);
+  return end_of_ring(word(0), word(1), memory);
 }
 
 }  // namespace trapline::eval

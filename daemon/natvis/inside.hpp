@@ -58,6 +58,7 @@ struct Expansion {
   bool raw_view = false;
   std::string trouble;          // the object is not what it should be: "not initialised?: ..." Its items are not shown.
   std::optional<bool> indexes;  // operator[] gives what the indexed children show
+  bool numbers(const Group& group) const { return group.indexed == indexed; }  // of its elements are those of them all
 };
 
 class Engine::Inside final : public eval::Intrinsics {

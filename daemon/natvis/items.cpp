@@ -119,6 +119,7 @@ void Engine::Inside::array_children(const PageOf& page, const Group& group, std:
   for (std::uint64_t index = start; index < start + count; ++index) {
     Child child;
     child.name = element_name(group, index);
+    child.by_position = page.expansion.numbers(group);
     if (group.item->kind == Item::Kind::index_list) {
       std::vector<Value> slots{index_value(index, locals[0].type)};
       const auto chosen = choose(page.on, group.item->values, page.seen.subject, locals, &slots);
@@ -129,8 +130,10 @@ void Engine::Inside::array_children(const PageOf& page, const Group& group, std:
       auto what = specified(page.on, (*chosen)->expression, page.seen.subject, locals, &slots);
       child.value = what ? what->value : eval::no_value(sym::builtin(sym::Builtin::unknown), what.error());
       if (what) child.format = what->format;
-      if (!(*chosen)->name.segments.empty())
+      if (!(*chosen)->name.segments.empty()) {
         child.name = text(page.on, (*chosen)->name, page.seen.subject, {}, 0, locals, &slots);
+        child.by_position = false;
+      }
     } else if (!stride) {
       child.value = eval::no_value(group.element, stride.error());
     } else if (group.address != 0) {
@@ -155,6 +158,7 @@ void Engine::Inside::indexed_children(const PageOf& page, Group& group, std::uin
     }
     for (Child& child : *below) {
       child.evaluate_name = by_address(child.value);
+      child.by_position = child.by_position && page.expansion.numbers(group);
       page.out.push_back(std::move(child));
     }
     return;
@@ -169,6 +173,7 @@ void Engine::Inside::indexed_children(const PageOf& page, Group& group, std::uin
     Child child;
     child.name = name.segments.empty() ? fmt::format("[{}]", first + at.index)
                                        : text(page.on, name, at.subject, {}, 0, locals, at.slots);
+    child.by_position = name.segments.empty() && page.expansion.numbers(group);
     auto what = specified(page.on, expression, at.subject, locals, at.slots);
     child.value = what ? what->value : eval::no_value(sym::builtin(sym::Builtin::unknown), what.error());
     if (what) child.format = what->format;

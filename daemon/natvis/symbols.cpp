@@ -22,6 +22,19 @@ std::vector<Capture> from_class(const image::Modules& modules, LoadAddr at, std:
   return found ? *std::move(found) : std::vector<Capture>{};
 }
 
+// Functions of the same code may be folded into one (--icf): each of their names then stands there, or local ones of
+// the same name, and which of them was meant is not known.
+bool several_at(const image::MappedModule& module, std::uint64_t at, std::string_view plain) {
+  std::string_view known;
+  const auto symbols = module.symbols->symbols_beginning_at(at);
+  for (const auto& each : symbols) {
+    if (each.size == 0) continue;  // a mark of the linker's or the assembler's
+    if (sym::demangle(each.name) != plain || (each.name == known && !each.global)) return true;
+    known = each.name;
+  }
+  return false;
+}
+
 }  // namespace
 
 TypeUse* Engine::Inside::by_symbol(const Reading& on, const Guard& guard, const eval::Value& subject) {
@@ -35,6 +48,8 @@ TypeUse* Engine::Inside::by_symbol(const Reading& on, const Guard& guard, const 
   // A vtable's address is that of its first function, behind two words (C++ ABI for Itanium, 2.5.2).
   const std::uint64_t offset = symbol->first.starts_with("vtable for ") ? 16 : 0;
   if (symbol->second.value != offset) return nullptr;
+  const image::MappedModule* module = view_.modules->find(LoadAddr{*at});
+  if (module == nullptr || several_at(*module, *at - module->bias - offset, symbol->first)) return nullptr;
   auto found = match_symbol(guard.symbol_name, symbol->first);
   if (!found) return nullptr;
   const auto typed = from_class(*view_.modules, LoadAddr{*at}, guard.symbol_name);

@@ -282,13 +282,14 @@ Result<eval::Child> Session::child_named(const eval::FrameView& view, const Valu
     return fail_hint(Errc::bad_request, fmt::format("more than one child of this value is named `{}`", name),
                      "assign to the expression of the one that is meant");
   };
-  // "[17]" is found without reading the seventeen before it. Equal keys stand side by side.
+  // "[17]" is found without reading the seventeen before it where names are positions.
   if (unsigned long long index = 0; std::sscanf(name.c_str(), "[%llu]", &index) == 1 && index < count.indexed) {
-    const std::uint64_t before = index > 0 ? 1 : 0;
-    TL_TRY(const auto around, page(count.named + index - before, before + 2));
-    if (around.size() > before && around[before].name == name) {
-      if (std::ranges::count(around, name, &eval::Child::name) > 1) return ambiguous();
-      return around[before];
+    TL_TRY(const auto there, page(count.named + index, 1));
+    if (!there.empty() && there[0].by_position && there[0].name == name) {
+      if (count.named == 0) return there[0];
+      TL_TRY(const auto named, page(0, count.named));
+      if (std::ranges::count(named, name, &eval::Child::name) > 0) return ambiguous();
+      return there[0];
     }
   }
   std::optional<eval::Child> found;

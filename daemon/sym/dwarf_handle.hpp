@@ -80,6 +80,7 @@ class ElfModule final : public Module {
   std::optional<bool> optimized() const override;
   std::optional<FileRange> section(std::string_view name) const override;
   std::optional<ElfSymbol> symbol_at(std::uint64_t at) const override;
+  std::vector<ElfSymbol> symbols_beginning_at(std::uint64_t at) const override;
   std::vector<ElfSymbol> symbols_named(std::string_view name) const override;
   std::optional<LineRow> line_at(std::uint64_t at) const override;
   std::vector<LineRow> lines_in(FileRange range) const override;

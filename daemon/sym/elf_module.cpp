@@ -124,6 +124,12 @@ std::optional<ElfSymbol> ElfModule::symbol_at(std::uint64_t at) const {
   return found ? std::optional(to_elf_symbol(*found)) : std::nullopt;
 }
 
+std::vector<ElfSymbol> ElfModule::symbols_beginning_at(std::uint64_t at) const {
+  std::vector<ElfSymbol> found;
+  for (const auto& raw : symbols_->all_at(at)) found.push_back(to_elf_symbol(raw));
+  return found;
+}
+
 std::vector<ElfSymbol> ElfModule::symbols_named(std::string_view name) const {
   std::vector<ElfSymbol> found;
   for (const auto* symbol : symbols_->with_mangled_name(name)) found.push_back(to_elf_symbol(*symbol));

@@ -155,6 +155,8 @@ class Module {
   virtual std::optional<FileRange> section(std::string_view name) const = 0;  // ".plt", ".plt.sec", ".init" ...
 
   virtual std::optional<ElfSymbol> symbol_at(std::uint64_t at) const = 0;  // covering, or nearest below without size
+  // Every name that begins there. Linkers fold functions of the same code (--icf): then none of them says whose it is.
+  virtual std::vector<ElfSymbol> symbols_beginning_at(std::uint64_t at) const = 0;
   virtual std::vector<ElfSymbol> symbols_named(
       std::string_view name) const = 0;  // mangled or demangled without parameters
   virtual std::optional<LineRow> line_at(std::uint64_t at) const = 0;

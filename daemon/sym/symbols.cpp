@@ -98,10 +98,14 @@ bool SymbolTable::empty() const {
          (debug_file_ == nullptr || !any_in(*debug_file_));
 }
 
-const RawSymbol* SymbolTable::exactly_at(std::uint64_t address) {
+std::span<const RawSymbol> SymbolTable::all_at(std::uint64_t address) {
   read();
-  const auto found = std::ranges::lower_bound(symbols_, address, {}, &RawSymbol::address);
-  return found != symbols_.end() && found->address == address ? &*found : nullptr;
+  return std::ranges::equal_range(symbols_, address, {}, &RawSymbol::address);
+}
+
+const RawSymbol* SymbolTable::exactly_at(std::uint64_t address) {
+  const auto found = all_at(address);
+  return found.empty() ? nullptr : &found.front();
 }
 
 const RawSymbol* SymbolTable::at(std::uint64_t address) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,6 +32,7 @@ class SymbolTable {
   bool empty() const;  // by the sections' sizes as long as nobody looked a symbol up
   const RawSymbol* at(std::uint64_t address);
   const RawSymbol* exactly_at(std::uint64_t address);
+  std::span<const RawSymbol> all_at(std::uint64_t address);  // that begin there
   std::vector<const RawSymbol*> with_mangled_name(std::string_view name);
   // Functions whose last component is that of the query; with their demangled names.
   std::vector<std::pair<const RawSymbol*, std::string>> functions_with_base(const NameQuery& query);

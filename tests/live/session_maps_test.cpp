@@ -39,6 +39,11 @@ TEST_CASE("values of maps are set by the name that their key gave them, or not a
   CHECK(live->evaluate("mm_many") == "{size=3, [1]=10, [1]=11, [2]=20}");
   CHECK(set("mm_many", "[2]", "21"));
   CHECK(live->evaluate("mm_many") == "{size=3, [1]=10, [1]=11, [2]=21}");
+  // Its second is named [1], and its last one is too.
+  const auto apart = set("mm_alike", "[1]", "5");
+  REQUIRE_FALSE(apart);
+  CHECK(apart.error().message.find("more than one child") != std::string::npos);
+  CHECK(live->evaluate("mm_alike") == "{size=4, [0]=1, [1]=2, [5]=3, [1]=4}");
   const auto none = set("m_text", "[\"z\"]", "1");
   REQUIRE_FALSE(none);
   CHECK(none.error().code == Errc::not_found);

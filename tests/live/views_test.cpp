@@ -185,3 +185,18 @@ TEST_CASE("a page of a large container costs the page, and holds what stands the
       });
   }
 }
+
+TEST_CASE("a function that the linker folded with others tells no type") {
+  Viewed viewed("views_folded", "");
+  const auto shown = [&](std::string_view name) {
+    const auto value = viewed.value(name);
+    REQUIRE_MESSAGE(value, value.error().message);
+    for (const auto& child : viewed.children(*value, name, 0, 0)) CHECK(child.name != "[target]");
+    return viewed.summary(*value);
+  };
+  for (const char* name : {"f_degrees", "f_metres"}) {
+    const auto text = shown(name);
+    CHECK_MESSAGE(text.starts_with("function 0x"), text);
+  }
+  CHECK(viewed.summary(*viewed.value("f_factor")) == "function box::Factor");
+}

@@ -29,6 +29,15 @@ TEST_CASE("functions of natvis' expressions read, and call nothing") {
     desk.memory.text(0x100000, std::string(70000, 'x') + '\0');
     desk.memory.text(0x200000, std::string(69999, 'x') + "y\0");
     desk.memory.text(0x300ffd, "abc");
+    // One in which two have the number 1, and one that is longer than a glance.
+    for (const std::uint64_t at : {0x5000U, 0x5020U}) {
+      desk.memory.set(at, std::uint64_t{at ^ 0x20});
+      desk.memory.set(at + 16, std::uint64_t{1});
+    }
+    for (std::uint64_t i = 0; i < 4097; ++i) {
+      desk.memory.set(0x10000 + i * 32, std::uint64_t{i == 4096 ? 0x10000 : 0x10020 + i * 32});
+      desk.memory.set(0x10010 + i * 32, std::uint64_t{i == 0 ? 4096U : 9U});
+    }
     std::string out = desk.show(type, 0x1000);
     const std::string wrong = desk.complaints();
     return wrong.empty() ? out : wrong;
@@ -51,10 +60,12 @@ TEST_CASE("functions of natvis' expressions read, and call nothing") {
       {"__log2(n)", "1"},
       {"__log2(0)", "-1"},
       {"__log2(1024)", "10"},
-      {"__ring_length((void*)0x4000)", "3"},
-      {"__ring_length(slots)", "-1"},
-      {"__ring_count((void*)0x4000, 16, 9)", "2"},
-      {"__ring_count((void*)0x4000, 16, 2)", "1"},
+      {"__ring_end((void*)0x4000, 16)", "0"},
+      {"__ring_end((void*)0x4020, 16)", "1"},
+      {"__ring_end((void*)0x4000, 8)", "-1"},
+      {"__ring_end((void*)0x5000, 16)", "-1"},
+      {"__ring_end((void*)0x10000, 16)", "-1"},
+      {"__ring_end(slots, 16)", "-1"},
       {"n,errno", "3 ESRCH"},
   };
   for (const auto& [expression, expected] : table) {
