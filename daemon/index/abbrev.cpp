@@ -22,6 +22,10 @@ void skip_attributes(DataCursor& in) {
 
 }  // namespace
 
+bool AbbreviationTable::has_form(std::uint16_t form) const {
+  return std::ranges::find(attributes_, form, &AttributeForm::form) != attributes_.end();
+}
+
 int fixed_size(std::uint16_t form, std::uint8_t version, std::uint8_t address_size, bool wide) {
   const int offset = wide ? 8 : 4;
   switch (form) {

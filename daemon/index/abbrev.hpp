@@ -42,6 +42,7 @@ class AbbreviationTable {
     const auto found = sparse_.find(code);
     return found == sparse_.end() ? nullptr : &found->second;
   }
+  bool has_form(std::uint16_t form) const;  // of any attribute
   const AttributeForm* attributes_of(const Abbreviation& a) const { return attributes_.data() + a.first_attribute; }
   const SkipStep* steps_of(const Abbreviation& a) const { return steps_.data() + a.first_step; }
 

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstring>
 #include <iterator>
+#include <set>
 #include <tuple>
 
 #include "daemon/index/build.hpp"
@@ -34,8 +35,9 @@ void sort_once(std::vector<std::uint32_t>& units) {
   units.erase(again.begin(), again.end());
 }
 
-// Where four bytes stand that are one of the offsets.
-std::vector<std::uint64_t> places_of_offsets(Data bytes, const std::vector<std::uint64_t>& offsets) {
+// Where four bytes stand that are one of the offsets; nullopt: in too many places. The offset of a section's first text
+// is zero, which stands everywhere.
+std::optional<std::vector<std::uint64_t>> places_of_offsets(Data bytes, const std::vector<std::uint64_t>& offsets) {
   std::vector<std::uint64_t> found;
   if (offsets.size() <= few) {
     for (const auto offset : offsets) {
@@ -43,6 +45,7 @@ std::vector<std::uint64_t> places_of_offsets(Data bytes, const std::vector<std::
       const auto low = static_cast<std::uint32_t>(offset);
       std::memcpy(raw, &low, sizeof raw);
       const auto some = places_of(bytes, std::string_view(raw, sizeof raw), most_places);
+      if (some.size() >= most_places) return std::nullopt;
       found.insert(found.end(), some.begin(), some.end());
     }
     return found;
@@ -52,10 +55,12 @@ std::vector<std::uint64_t> places_of_offsets(Data bytes, const std::vector<std::
   std::ranges::sort(sorted);
   std::vector<bool> low_halves(1 << 16);
   for (const auto offset : sorted) low_halves[offset & 0xffff] = true;
-  for (std::uint64_t at = 0; at + 4 <= bytes.size() && found.size() < most_places; ++at) {
+  for (std::uint64_t at = 0; at + 4 <= bytes.size(); ++at) {
     std::uint32_t value = 0;
     std::memcpy(&value, bytes.data() + at, sizeof value);
-    if (low_halves[value & 0xffff] && std::ranges::binary_search(sorted, value)) found.push_back(at);
+    if (!low_halves[value & 0xffff] || !std::ranges::binary_search(sorted, value)) continue;
+    if (found.size() == most_places) return std::nullopt;
+    found.push_back(at);
   }
   return found;
 }
@@ -88,6 +93,7 @@ std::vector<std::uint64_t> places_of(Data bytes, std::string_view wanted, std::s
 NameSearch::NameSearch(std::shared_ptr<const DebugFile> file, std::shared_ptr<const DebugFile> alternate, Data names,
                        Data gdb_index)
     : units_(UnitTable::of(std::move(file), std::move(alternate))), pool_(gdb_index) {
+  std::set<std::pair<bool, std::uint64_t>> seen;  // tables of abbreviations
   for (const auto& [head, elsewhere] : units_.heads) {
     all_bytes_ += head.end - head.offset;
     AbbreviationTable table;
@@ -99,6 +105,12 @@ NameSearch::NameSearch(std::shared_ptr<const DebugFile> file, std::shared_ptr<co
     if (unit.root().tag == dw::tag_partial_unit || unit.root().name == "<artificial>" || unit.root().split)
       refer_to_each_other_ = true;
     if (head.in_types || head.type == dw::ut_type) type_units_ = true;
+    // Link-time optimisation by clang keeps the units as they were, and inlines across them.
+    if (refer_to_each_other_ || !seen.emplace(elsewhere, head.abbreviations).second) continue;
+    AbbreviationTable whole;
+    whole.read(sections.abbrev, head.abbreviations, static_cast<std::uint8_t>(head.version), head.address_size,
+               head.wide);
+    refer_to_each_other_ = whole.has_form(dw::form_ref_addr) || whole.has_form(dw::form_gnu_ref_alt);
   }
   if (!names.empty())
     if (auto read = DebugNames::read(names, units_.file->sections().str))
@@ -132,24 +144,23 @@ void NameSearch::add_unit_at(std::uint64_t offset, std::vector<std::uint32_t>& u
     units.push_back(static_cast<std::uint32_t>(place - units_.heads.data()));
 }
 
-// Texts of a section of strings, as they begin behind a zero.
-std::vector<std::string_view> NameSearch::texts_with_base(Data section, std::string_view base) const {
-  std::vector<std::string_view> found;
-  for (const auto at : places_of(section, base, most_texts))
-    if (at == 0 || section[at - 1] == std::byte{0})
-      if (name_at(section, at, base)) found.push_back(string_at(section, at));
-  return found;
-}
-
 std::vector<std::uint32_t> NameSearch::by_tables(std::string_view base) const {
   std::vector<std::uint32_t> units;
   if (base.empty()) return units;
-  if (names_)
-    for (const auto text : texts_with_base(units_.file->sections().str, base))
+  if (names_) {
+    // Instances of a template have texts of their own. Linkers let one begin within the tail of another.
+    const Data texts = units_.file->sections().str;
+    std::set<std::string_view> wanted{base};
+    const auto places = places_of(texts, base, most_texts);
+    if (places.size() >= most_texts) return units;  // some of what the table has would be less than it says
+    for (const auto at : places)
+      if (name_at(texts, at, base)) wanted.insert(string_at(texts, at));
+    for (const auto text : wanted)
       for (const auto& place : names_->find(text)) {
         if (place.unit) add_unit_at(*place.unit, units);
         if (place.type_unit) add_unit_at(*place.type_unit, units);
       }
+  }
   if (gdb_index_ && units.empty())
     for (const auto at : places_of(pool_, base, most_texts)) {
       // "ns::S<int>::run", "run(int)": from the zero before it to the one behind.
@@ -184,14 +195,14 @@ void NameSearch::add_holding(Data info, const std::vector<std::uint64_t>& places
   }
 }
 
-// DW_FORM_strx: the unit whose part of .debug_str_offsets has the text.
-void NameSearch::add_by_string_indices(const std::vector<std::uint64_t>& texts,
+// DW_FORM_strx: the unit whose part of .debug_str_offsets has the text. False: it stands in too many places.
+bool NameSearch::add_by_string_indices(const std::vector<std::uint64_t>& texts,
                                        std::vector<std::uint32_t>& units) const {
   const Sections& sections = units_.file->sections();
-  if (sections.str_offsets.empty() || texts.empty()) return;
+  if (sections.str_offsets.empty() || texts.empty()) return true;
   auto places = places_of_offsets(sections.str_offsets, texts);
-  if (places.empty()) return;
-  std::ranges::sort(places);
+  if (!places || places->empty()) return places.has_value();
+  std::ranges::sort(*places);
   std::vector<std::pair<std::uint64_t, std::uint32_t>> bases;  // units by where their parts begin
   for (std::uint32_t i = 0; i < units_.heads.size(); ++i) {
     const auto& [head, alternate] = units_.heads[i];
@@ -208,52 +219,59 @@ void NameSearch::add_by_string_indices(const std::vector<std::uint64_t>& texts,
     const auto next =
         std::ranges::upper_bound(bases, bases[i].first, {}, &std::pair<std::uint64_t, std::uint32_t>::first);
     const std::uint64_t end = next == bases.end() ? sections.str_offsets.size() : next->first;
-    const auto place = std::ranges::lower_bound(places, bases[i].first);
-    if (place != places.end() && *place < end) units.push_back(bases[i].second);
+    const auto place = std::ranges::lower_bound(*places, bases[i].first);
+    if (place != places->end() && *place < end) units.push_back(bases[i].second);
   }
+  return true;
 }
 
-std::vector<std::uint32_t> NameSearch::by_bytes(std::string_view base, std::span<const std::string> scopes) const {
+std::optional<std::vector<std::uint32_t>> NameSearch::by_bytes(std::string_view base,
+                                                               std::span<const std::string> scopes) const {
   auto units = mentioning(base);
   for (const auto& scope : scopes) {
-    if (type_units_ || refer_to_each_other_ || bytes_of(units) <= always_small) break;
+    if (!units || type_units_ || refer_to_each_other_ || bytes_of(*units) <= always_small) break;
     const auto others = mentioning(scope);
+    if (!others) continue;
     std::vector<std::uint32_t> both;
-    std::ranges::set_intersection(units, others, std::back_inserter(both));
+    std::ranges::set_intersection(*units, *others, std::back_inserter(both));
     units = std::move(both);
   }
   return units;
 }
 
-std::vector<std::uint32_t> NameSearch::mentioning(std::string_view base) const {
+std::optional<std::vector<std::uint32_t>> NameSearch::mentioning(std::string_view base) const {
   std::vector<std::uint32_t> units;
   if (base.empty()) return units;
+  bool every = true;  // place was looked at
   // Linkers let a text begin at the tail of another one, so what stands before it means nothing.
   const auto texts_in = [&](Data section) {
+    const auto places = places_of(section, base, most_places);
+    every = every && places.size() < most_places;
     std::vector<std::uint64_t> texts;
-    for (const auto at : places_of(section, base, most_places))
+    for (const auto at : places)
       if (name_at(section, at, base)) texts.push_back(at);
     return texts;
   };
   const auto search = [&](bool alternate, bool in_types) {
     const Sections& sections = units_.sections(alternate);
     const Data info = in_types ? sections.types : sections.info;
-    if (info.empty()) return;
+    if (info.empty() || !every) return;
     auto texts = texts_in(sections.str);
-    if (!alternate) add_by_string_indices(texts, units);
+    if (!alternate) every = add_by_string_indices(texts, units) && every;
     if (!alternate && units_.alternate) {
       const auto more = texts_in(units_.alternate->sections().str);
       texts.insert(texts.end(), more.begin(), more.end());
     }
-    add_holding(info, places_of_offsets(info, texts), alternate, in_types, units);
-    std::vector<std::uint64_t> written;
-    for (const auto at : places_of(info, base, most_places))
-      if (name_at(info, at, base)) written.push_back(at);
-    add_holding(info, written, alternate, in_types, units);
+    const auto places = places_of_offsets(info, texts);
+    every = every && places;
+    if (!every) return;
+    add_holding(info, *places, alternate, in_types, units);
+    add_holding(info, texts_in(info), alternate, in_types, units);
   };
   search(false, false);
   search(false, true);
   if (units_.alternate) search(true, false);
+  if (!every) return std::nullopt;
   sort_once(units);
   return units;
 }

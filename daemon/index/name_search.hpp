@@ -6,8 +6,8 @@
 // may be there all the same (.debug_names has no enumerators, .gdb_index no functions that are inlined everywhere).
 // Else the bytes themselves are searched: a DIE has its name as text of its own, as the offset of a text in .debug_str,
 // or as an index of .debug_str_offsets. A unit without any of those does not declare the name, which is all that is
-// concluded: what is left is scanned. Searching runs at a few gigabytes a second, a scan at a tenth of one.
-// Thread: one at a time.
+// concluded: what is left is scanned. A name that stands in more places than are looked at may be in any unit.
+// Searching runs at a few gigabytes a second, a scan at a tenth of one. Thread: one at a time.
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -38,8 +38,8 @@ class NameSearch {
   // The units that may declare a name whose base is that, ascending. By tables: those alone, empty where they do not
   // have it.
   std::vector<std::uint32_t> by_tables(std::string_view base) const;
-  // `scopes`: plain names around it that the unit has to have, too.
-  std::vector<std::uint32_t> by_bytes(std::string_view base, std::span<const std::string> scopes) const;
+  // `scopes`: plain names around it that the unit has to have, too. nullopt: any unit may.
+  std::optional<std::vector<std::uint32_t>> by_bytes(std::string_view base, std::span<const std::string> scopes) const;
 
   // An index with the numbers of a survey's units in which the names of those units are, and no others. Null: it would
   // take as long as a whole one (so many bytes, or units that refer to each other: dwz, link-time optimisation).
@@ -48,14 +48,13 @@ class NameSearch {
   std::vector<std::uint32_t> first_of(const std::vector<std::uint32_t>& units) const;
 
  private:
-  std::vector<std::uint32_t> mentioning(std::string_view base) const;
+  std::optional<std::vector<std::uint32_t>> mentioning(std::string_view base) const;
   std::uint64_t bytes_of(const std::vector<std::uint32_t>& units) const;
   bool covered_by(std::vector<std::uint64_t> offsets) const;
   void add_unit_at(std::uint64_t offset, std::vector<std::uint32_t>& units) const;
-  std::vector<std::string_view> texts_with_base(Data section, std::string_view base) const;
   void add_holding(Data info, const std::vector<std::uint64_t>& places, bool alternate, bool in_types,
                    std::vector<std::uint32_t>& units) const;
-  void add_by_string_indices(const std::vector<std::uint64_t>& texts, std::vector<std::uint32_t>& units) const;
+  bool add_by_string_indices(const std::vector<std::uint64_t>& texts, std::vector<std::uint32_t>& units) const;
 
   UnitTable units_;
   std::optional<DebugNames> names_;
@@ -66,7 +65,7 @@ class NameSearch {
   std::uint64_t all_bytes_ = 0;
 };
 
-// Every place of `wanted` in `bytes`, up to `most`; unaligned.
+// Every place of `wanted` in `bytes`, unaligned. As many as `most`, or a few more: there may be others.
 std::vector<std::uint64_t> places_of(Data bytes, std::string_view wanted, std::size_t most);
 
 }  // namespace trapline::index

@@ -44,7 +44,8 @@ Result<std::optional<std::uint64_t>> Engine::Inside::size_of(const Reading& on, 
   return static_cast<std::uint64_t>(count);
 }
 
-Result<void> Engine::Inside::fill_array(const Reading& on, Group& group, const Value& subject) {
+// How many elements an array has, and of a group that it has `sizes` and `lower`.
+Result<std::uint64_t> Engine::Inside::dimensions_of(const Reading& on, Group& group, const Value& subject) {
   const Item& item = *group.item;
   std::vector<Local> locals;
   std::int64_t rank = 1;
@@ -61,10 +62,7 @@ Result<void> Engine::Inside::fill_array(const Reading& on, Group& group, const V
       slots.push_back(eval::computed(locals[0].type, {bytes.begin(), bytes.end()}));
     }
     TL_TRY(const Alternative* size, choose(on, item.sizes, subject, locals, &slots));
-    if (size == nullptr) {
-      total = 0;
-      break;
-    }
+    if (size == nullptr) return 0;
     TL_TRY(const std::int64_t count, on.integer(size->expression, subject, locals, &slots));
     if (count < 0) return uninitialised(fmt::format("its size is {}", count));
     std::int64_t lower = 0;
@@ -77,7 +75,12 @@ Result<void> Engine::Inside::fill_array(const Reading& on, Group& group, const V
         total > static_cast<std::uint64_t>(max_elements))
       return uninitialised(fmt::format("its size is {}, more than memory holds", count));
   }
-  TL_TRY(const Alternative* first, choose(on, item.values, subject));
+  return total;
+}
+
+Result<void> Engine::Inside::fill_array(const Reading& on, Group& group, const Value& subject) {
+  TL_TRY(const std::uint64_t total, dimensions_of(on, group, subject));
+  TL_TRY(const Alternative* first, choose(on, group.item->values, subject));
   if (first == nullptr) return {};
   TL_TRY(Value pointer, on.run(first->expression, subject));
   const sym::Type* type = pointer.type->strip();

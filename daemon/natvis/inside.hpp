@@ -145,6 +145,7 @@ class Engine::Inside final : public eval::Intrinsics {
 
   Result<std::optional<std::uint64_t>> size_of(const Reading& reading, const Item& item, const eval::Value& subject);
   Result<void> fill(const Reading& reading, Group& group, const eval::Value& subject);
+  Result<std::uint64_t> dimensions_of(const Reading& reading, Group& group, const eval::Value& subject);
   Result<void> fill_array(const Reading& reading, Group& group, const eval::Value& subject);
   Result<void> fill_nodes(const Reading& reading, Group& group, const eval::Value& subject);
   Result<void> fill_expanded(const Reading& reading, Group& group, const eval::Value& subject);

@@ -77,10 +77,13 @@ std::shared_ptr<const index::Index> DebugInfo::partial_index(std::string_view ba
   const auto known = partial_.find(key);
   if (known != partial_.end()) return known->second;
   auto& search = name_search();
-  auto units = search.by_tables(base);
-  if (units.empty() && where != Where::tables) units = search.by_bytes(base, scopes);
-  if (where == Where::first_units) units = search.first_of(units);
-  auto made = units.empty() && where != Where::anywhere ? nullptr : search.index_of(units);
+  const bool anywhere = where == Where::anywhere;
+  std::optional<std::vector<std::uint32_t>> units;
+  // Tables leave names out: they end no search for all that there is.
+  if (!anywhere) units = search.by_tables(base);
+  if (anywhere || (units->empty() && where != Where::tables)) units = search.by_bytes(base, scopes);
+  if (units && where == Where::first_units) units = search.first_of(*units);
+  auto made = !units || (units->empty() && !anywhere) ? nullptr : search.index_of(*units);
   file_.release_pages();
   if (made && (made->has_damaged_units() || made->unit_count() != survey_->unit_count())) made.reset();
   if (partial_.size() >= most_partial) partial_.clear();

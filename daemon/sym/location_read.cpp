@@ -42,6 +42,21 @@ const Type* operand_type(const Module& module, Dwarf_Attribute& attr, const Dwar
   return type_at(make_ref(module, die));
 }
 
+// The DIE that an operation names.
+DieRef operand_die(const Module& module, Dwarf_Attribute& attr, const Dwarf_Op& op) {
+  Dwarf_Die die;
+  return dwarf_getlocation_die(&attr, &op, &die) == 0 ? make_ref(module, die) : DieRef{};
+}
+
+Result<std::uint64_t> table_entry(Dwarf_Attribute& attr, const Dwarf_Op& op) {
+  Dwarf_Attribute entry;
+  Dwarf_Addr value = 0;
+  if (dwarf_getlocation_attr(&attr, &op, &entry) != 0 ||
+      (dwarf_formaddr(&entry, &value) != 0 && dwarf_formudata(&entry, &value) != 0))
+    return fail(Errc::bad_debug_info, "a location names an entry of .debug_addr that is not there");
+  return value;
+}
+
 Result<Op> decode_one(const Module& module, Dwarf_Attribute& attr, const Dwarf_Op& op, int depth) {
   Op out{.code = op.atom,
          .a = op.number,
@@ -71,31 +86,18 @@ Result<Op> decode_one(const Module& module, Dwarf_Attribute& attr, const Dwarf_O
     case DW_OP_constx:
     case DW_OP_GNU_addr_index:
     case DW_OP_GNU_const_index: {
-      Dwarf_Addr value = 0;
-      if (dwarf_getlocation_attr(&attr, &op, &other) != 0 ||
-          (dwarf_formaddr(&other, &value) != 0 && dwarf_formudata(&other, &value) != 0))
-        return fail(Errc::bad_debug_info, "a location names an entry of .debug_addr that is not there");
-      out.a = value;
+      TL_TRY(out.a, table_entry(attr, op));
       break;
     }
     case DW_OP_implicit_pointer:
-    case DW_OP_GNU_implicit_pointer: {
-      Dwarf_Die die;
-      if (dwarf_getlocation_die(&attr, &op, &die) == 0) out.die = make_ref(module, die);
+    case DW_OP_GNU_implicit_pointer: out.die = operand_die(module, attr, op); break;
+    case DW_OP_GNU_parameter_ref:
+      out.die = operand_die(module, attr, op);
+      if (!out.die) return fail(Errc::bad_debug_info, "a location names a parameter that is not there");
       break;
-    }
-    case DW_OP_GNU_parameter_ref: {
-      Dwarf_Die die;
-      if (dwarf_getlocation_die(&attr, &op, &die) != 0)
-        return fail(Errc::bad_debug_info, "a location names a parameter that is not there");
-      out.die = make_ref(module, die);
-      break;
-    }
-    case DW_OP_GNU_variable_value: {
-      Dwarf_Die die;
-      if (dwarf_getlocation_die(&attr, &op, &die) == 0) out.type = type_of(make_ref(module, die));
+    case DW_OP_GNU_variable_value:
+      if (const DieRef variable = operand_die(module, attr, op)) out.type = type_of(variable);
       [[fallthrough]];
-    }
     case DW_OP_entry_value:
     case DW_OP_GNU_entry_value:
     case DW_OP_call2:

@@ -235,6 +235,21 @@ TEST_CASE("names are answered before there is an index, from the units that have
   }
 }
 
+TEST_CASE("what a table of names has elsewhere hides nothing that it leaves out") {
+  const TemporaryFolder folder;
+  // .debug_names has variables, and no enumerators.
+  std::ofstream(folder / "a.cpp") << "namespace other { int RED = 3; }\nint main() { return other::RED; }\n";
+  std::ofstream(folder / "b.cpp") << "namespace ns { enum Color { RED = 1 }; Color held = RED; }\n";
+  const auto built = folder / "program";
+  CHECK(lines_of(
+            fmt::format("clang++ -g -gdwarf-5 -gpubnames {} {} -o {} 2>&1", folder / "a.cpp", folder / "b.cpp", built))
+            .empty());
+  CHECK(lookup_text(*open(built, before_its_index), {"other", "RED"}).find("other::RED") == 0);
+  const auto text = lookup_text(*open(built, {.debug_dirs = {}}), {"ns", "RED"});
+  CHECK(text.find("ns::RED") == 0);
+  CHECK(lookup_text(*open(built, before_its_index), {"ns", "RED"}) == text);
+}
+
 // Without the symbols that would name functions too.
 std::string without_symbols(const TemporaryFolder& folder, std::string_view kind) {
   const auto path = folder / "program";
