@@ -1,6 +1,6 @@
 #include "daemon/eval/bound_trees.hpp"
 
-#include <algorithm>
+#include <functional>
 
 #include "daemon/eval/binder.hpp"
 #include "daemon/eval/interpreter.hpp"
@@ -9,31 +9,36 @@
 
 namespace trapline::eval {
 
-const Result<NodePtr>& BoundTrees::find(const FrameView& frame, const FramePlace& place, std::string_view expression) {
-  auto texts = trees_.find(expression);
-  if (texts == trees_.end()) texts = trees_.try_emplace(std::string(expression)).first;
-  std::vector<Tree>& trees = texts->second;
-  const std::uint64_t generation = frame.modules->generation();
-  const auto module = place.module == nullptr ? nullptr : place.module->symbols;
-  for (const Tree& tree : trees)
-    if (tree.scope == place.scope && tree.module == module && tree.code.contains(place.file_pc) &&
-        tree.generation == generation)
-      return tree.root;
-  std::erase_if(trees, [&](const Tree& tree) { return tree.generation != generation; });
-  Tree tree;
-  tree.scope = place.scope;
-  tree.module = module;
-  tree.code = sym::same_blocks_around(place.scope, place.file_pc);
-  tree.generation = generation;
-  for (const image::MappedModule* each : frame.modules->all()) tree.modules.push_back(each->symbols);
+std::size_t BoundTrees::PlaceHash::operator()(const Place& place) const {
+  constexpr std::size_t spread = 0x9e3779b97f4a7c15;  // 2^64 / golden ratio
+  std::size_t hash = std::hash<const void*>{}(place.module);
+  hash = hash * spread + std::hash<const void*>{}(place.scope.module);
+  hash = hash * spread + place.scope.file;
+  return hash * spread + place.scope.offset;
+}
+
+void BoundTrees::keep_modules(const image::Modules& modules) {
+  if (generation_ == modules.generation()) return;
+  trees_.clear();
+  modules_.clear();
+  for (const image::MappedModule* each : modules.all()) modules_.push_back(each->symbols);
+  generation_ = modules.generation();
+}
+
+Result<const Node*> BoundTrees::find(const FrameView& frame, const FramePlace& place, std::string_view expression) {
+  keep_modules(*frame.modules);
+  auto places = trees_.find(expression);
+  if (places == trees_.end()) places = trees_.try_emplace(std::string(expression)).first;
+  const Place key{.module = place.module == nullptr ? nullptr : place.module->symbols.get(), .scope = place.scope};
+  std::vector<Tree>& blocks = places->second[key];
+  for (const Tree& tree : blocks)
+    if (tree.code.contains(place.file_pc)) return tree.root.get();
   const FrameScope scope = scope_of(frame, place);
-  if (auto syntax = parse(expression, scope))
-    tree.root = bind(**syntax, expression, scope, {.side_effects = false});
-  else
-    tree.root = std::unexpected(syntax.error());
   ++bound_;
-  trees.push_back(std::move(tree));
-  return trees.back().root;
+  TL_TRY(const auto syntax, parse(expression, scope));
+  TL_TRY(NodePtr root, bind(*syntax, expression, scope, {.side_effects = false}));
+  blocks.push_back({.code = sym::same_blocks_around(place.scope, place.file_pc), .root = std::move(root)});
+  return blocks.back().root.get();
 }
 
 std::shared_ptr<ConditionCache> make_condition_cache() { return std::make_shared<ConditionCache>(); }
@@ -41,9 +46,8 @@ std::shared_ptr<ConditionCache> make_condition_cache() { return std::make_shared
 Result<bool> condition(const FrameView& frame, std::string_view expression, ConditionCache& cache) {
   const FramePlace place = place_of(frame);
   if (reads_as_rust(place, expression)) return rust_condition(frame, scope_of(frame, place), place.scope, expression);
-  const Result<NodePtr>& tree = cache.find(frame, place, expression);
-  if (!tree) return std::unexpected(tree.error());
-  return Interpreter(frame).run_truth(**tree);
+  TL_TRY(const Node* tree, cache.find(frame, place, expression));
+  return Interpreter(frame).run_truth(*tree);
 }
 
 }  // namespace trapline::eval

@@ -3,6 +3,7 @@
 // and for the modules that were loaded when it was bound. Thread: the loop's.
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -14,24 +15,35 @@ namespace trapline::eval {
 
 class BoundTrees {
  public:
-  // What `expression` means in the frame of `place`, without side effects; its error is kept just so.
-  const Result<NodePtr>& find(const FrameView& frame, const FramePlace& place, std::string_view expression);
+  // What `expression` means in the frame of `place`, without side effects. Valid until the next find(). Errors are
+  // found anew each time: what was not known then may be by now (an index came, a natvis file changed).
+  Result<const Node*> find(const FrameView& frame, const FramePlace& place, std::string_view expression);
   std::size_t bound() const { return bound_; }  // how often something was bound
 
  private:
-  struct Tree {
+  // What says to which blocks code belongs: a function has one for each of its instances.
+  struct Place {
+    const sym::Module* module = nullptr;  // of the code; held by modules_
     sym::DieRef scope;
-    sym::FileRange code;
-    std::shared_ptr<const sym::Module> module;                // of the code
-    std::vector<std::shared_ptr<const sym::Module>> modules;  // whose types and DIEs the tree may name
-    std::uint64_t generation = 0;                             // of the modules
-    Result<NodePtr> root = fail(Errc::internal, "");
+    bool operator==(const Place&) const = default;
   };
+  struct PlaceHash {
+    std::size_t operator()(const Place& place) const;
+  };
+  struct Tree {
+    sym::FileRange code;
+    NodePtr root;
+  };
+  using Trees = std::unordered_map<Place, std::vector<Tree>, PlaceHash>;
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
-  std::unordered_map<std::string, std::vector<Tree>, Hash, std::equal_to<>> trees_;
+  void keep_modules(const image::Modules& modules);
+
+  std::vector<std::shared_ptr<const sym::Module>> modules_;  // whose types and DIEs the trees may name
+  std::optional<std::uint64_t> generation_;                  // of the modules
+  std::unordered_map<std::string, Trees, Hash, std::equal_to<>> trees_;
   std::size_t bound_ = 0;
 };
 
