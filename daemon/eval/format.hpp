@@ -14,9 +14,7 @@ class Printer {
   std::string text(const Value& value, std::size_t depth = 0) const;
 
  private:
-  static constexpr std::size_t max_elements = 100;  // shown of an array
   static constexpr std::size_t max_members = 32;
-  static constexpr std::size_t repeat_threshold = 10;
 
   std::string scalar(const Value& value, std::span<const std::byte> bytes) const;
   std::string integer(const sym::Type* type, std::span<const std::byte> bytes) const;
@@ -25,6 +23,8 @@ class Printer {
   std::string pointer(const Value& value, std::span<const std::byte> bytes) const;
   std::string member_pointer(const sym::Type* type, std::span<const std::byte> bytes) const;
   std::string array(const Value& value, std::size_t depth) const;
+  std::optional<std::string> characters(const Value& array, const sym::Type* element, std::uint64_t bytes) const;
+  std::string elements(const Value& array, std::uint64_t count, std::uint64_t stride, std::size_t depth) const;
   std::string record(const Value& value, std::size_t depth) const;
   void fields(const Value& value, std::size_t depth, std::size_t& shown, std::string& out) const;
   std::string reference(const Value& value, std::size_t depth) const;
