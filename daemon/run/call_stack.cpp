@@ -15,6 +15,8 @@ constexpr std::uint64_t deepest_saved = 128U << 10;  // of a stack that is nothi
 constexpr std::uint64_t carry = 1, direction_flag = 0x400, trap_flag = 0x100, resume_flag = 0x10000,
                         alignment_check = 0x40000;
 
+constexpr std::uint64_t no_system_call = ~std::uint64_t{0};  // no restart logic of one that the thread may stand in
+
 std::uint64_t down(std::uint64_t at, std::uint64_t alignment) { return at & ~(alignment - 1); }
 
 // A mapping that is a thread's stack and nothing else: the kernel's, or the C library's, which has the thread's control
@@ -47,6 +49,7 @@ Result<CallPlaces> call_places(const arch::CallFrame& frame, const arch::General
     places.trap = places.return_address = quiet->instruction;
     places.after = places.arguments = way.at;
     places.way_back = std::move(way.bytes);
+    places.sigreturn = quiet->way.sigreturn;
     if (!frame.stack.empty()) {
       places.return_address = *quiet->leave;
       places.frame_words = places.after - ByteCount{16};
@@ -106,8 +109,17 @@ arch::GeneralRegisters call_registers(const arch::CallFrame& frame, const CallPl
   regs.rax = frame.vectors_used;
   // psABI 3.4.1: no frame behind this one, for who walks along frame pointers.
   regs.rbp = places.frame_words.value_or(LoadAddr{}).value;
-  regs.orig_rax = ~std::uint64_t{0};  // no restart logic of the call that the thread may stand in
+  regs.orig_rax = no_system_call;
   regs.eflags &= ~(carry | direction_flag | trap_flag | resume_flag | alignment_check);
+  return regs;
+}
+
+arch::GeneralRegisters way_back_registers(const CallPlaces& places, const arch::GeneralRegisters& before) {
+  auto regs = before;
+  regs.rip = places.sigreturn.value;
+  regs.rsp = places.after.value + 8;
+  regs.orig_rax = no_system_call;
+  regs.eflags &= ~(trap_flag | resume_flag | alignment_check);
   return regs;
 }
 

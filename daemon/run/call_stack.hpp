@@ -39,6 +39,7 @@ struct CallPlaces {
   LoadAddr return_address;              // the function's: the trap, or a `leave; ret` that leads to it
   std::optional<LoadAddr> frame_words;  // that `leave` takes
   std::vector<std::byte> way_back;      // at `after`; empty: a trap
+  LoadAddr sigreturn;                   // where that way back begins, behind the `ret`
   LoadAddr arguments;                   // those on the stack
   LoadAddr entry_stack;                 // the stack pointer at the function's first instruction
   LoadRange saved;                      // what is put back afterwards
@@ -58,6 +59,9 @@ CallBytes call_bytes(const arch::CallFrame& frame, const CallPlaces& places);
 // flag clear, x87 stack empty; control words stay the program's.
 arch::GeneralRegisters call_registers(const arch::CallFrame& frame, const CallPlaces& places, const CallBytes& bytes,
                                       const arch::GeneralRegisters& before);
+// On the way back, with no trap of ours before it: a thread that stands so is as it was when it goes on. Only where
+// there is a way back.
+arch::GeneralRegisters way_back_registers(const CallPlaces& places, const arch::GeneralRegisters& before);
 Result<std::vector<std::byte>> call_xstate(const arch::CallFrame& frame, std::span<const std::byte> before);
 
 }  // namespace trapline::run

@@ -90,7 +90,7 @@ void Inferior::Impl::hit_in_call(Thread& thread, LoadAddr site) {
       terminates = mine;
     } else if (owner == throw_owner) {
       if (!mine) continue;
-      // A throw at or above this one's stack pointer is over: its frame is gone.
+      // A throw at or below this one's stack pointer is over: its frame is gone.
       std::erase_if(calling_->throws,
                     [&](const auto& each) { return each.stack_pointer.value <= thread.registers->rsp; });
       calling_->throws.push_back({.stack_pointer = LoadAddr{thread.registers->rsp},
@@ -173,6 +173,27 @@ Result<void> Inferior::Impl::before_call(Thread& thread, const CallOrder& order,
   return memory_.read_raw(before.places.saved.begin, before.stack);
 }
 
+// Vector state and mask are not set in one step with the registers. If we die between, a thread that stands here gets
+// all of its own again.
+Result<void> Inferior::Impl::stand_on_way_back(Tid tid, const BeforeCall& before) {
+  if (before.places.way_back.empty()) return {};
+  return os::set_general_registers(tracer_, tid, way_back_registers(before.places, before.registers));
+}
+
+// The way back is written once more: who left the call by a longjmp may have run over it.
+Result<void> Inferior::Impl::return_to_way_back(Tid tid, const BeforeCall& before) {
+  if (!before.places.way_back.empty()) TL_TRY_VOID(memory_.write_raw(before.places.after, before.places.way_back));
+  return stand_on_way_back(tid, before);
+}
+
+// Registers are the last of a thread's own that it gets back: from then on it needs the stack below no more.
+Result<void> Inferior::Impl::give_thread_back(Tid tid, const BeforeCall& before) {
+  TL_TRY_VOID(return_to_way_back(tid, before));
+  TL_TRY_VOID(os::set_xstate(tracer_, tid, before.xstate));
+  TL_TRY_VOID(os::set_signal_mask(tracer_, tid, before.mask));
+  return os::set_general_registers(tracer_, tid, before.registers);
+}
+
 Result<void> Inferior::Impl::enter_call(Thread& thread, const CallOrder& order, const BeforeCall& before) {
   const auto& places = before.places;
   const auto bytes = call_bytes(order.frame, places);
@@ -181,6 +202,7 @@ Result<void> Inferior::Impl::enter_call(Thread& thread, const CallOrder& order, 
     if (places.saved.begin < kept.at && kept.at < places.saved.end) TL_TRY_VOID(memory_.write_raw(kept.at, kept.bytes));
   TL_TRY_VOID(memory_.write_raw(places.objects, bytes.objects));
   TL_TRY_VOID(memory_.write_raw(places.entry_stack, bytes.below));
+  TL_TRY_VOID(stand_on_way_back(thread.tid, before));
   // A fault in a thread that blocks it would take the program's handler away (force_sig_info_to_task()).
   TL_TRY_VOID(os::set_signal_mask(tracer_, thread.tid, before.mask & ~(bit(SIGSEGV) | bit(SIGTRAP))));
   TL_TRY_VOID(os::set_xstate(tracer_, thread.tid, xstate));
@@ -244,7 +266,7 @@ bool Inferior::Impl::walk_to_trap(Thread& thread, const BeforeCall& before) {
   regs.rip = before.places.trap.value;
   regs.rsp = before.places.after.value;
   regs.orig_rax = ~std::uint64_t{0};
-  if (!os::set_signal_mask(tracer_, tid, ~(bit(SIGSEGV) | bit(SIGTRAP))) ||
+  if (!return_to_way_back(tid, before) || !os::set_signal_mask(tracer_, tid, ~(bit(SIGSEGV) | bit(SIGTRAP))) ||
       !os::set_general_registers(tracer_, tid, regs) || !os::resume(tracer_, tid, 0))
     return false;
   Patience patience(way_out);
@@ -324,9 +346,7 @@ Result<void> Inferior::Impl::after_call(Thread& thread, const BeforeCall& before
     if (!walk_to_trap(thread, before)) return fail(Errc::thread_gone, "its signal could not be given back");
     kind = StopKind::signal;
   }
-  TL_TRY_VOID(os::set_xstate(tracer_, tid, before.xstate));
-  TL_TRY_VOID(os::set_signal_mask(tracer_, tid, before.mask));
-  TL_TRY_VOID(os::set_general_registers(tracer_, tid, before.registers));
+  TL_TRY_VOID(give_thread_back(tid, before));
   if (before.sequence_at && before.sequence != 0)
     static_cast<void>(memory_.write_raw(*before.sequence_at, std::as_bytes(std::span(&before.sequence, 1))));
   put_stack_back(before);
@@ -387,9 +407,7 @@ CallReport Inferior::Impl::leave_call(const BeforeCall& before, bool entered) {
     // What was changed before the failure is put back.
     if (auto* thread = find(tid); thread != nullptr) {
       *thread = before.thread;
-      static_cast<void>(os::set_general_registers(tracer_, tid, before.registers));
-      static_cast<void>(os::set_xstate(tracer_, tid, before.xstate));
-      static_cast<void>(os::set_signal_mask(tracer_, tid, before.mask));
+      static_cast<void>(give_thread_back(tid, before));
       put_stack_back(before);
       thread->registers = before.registers;
     }

@@ -169,6 +169,9 @@ struct Inferior::Impl final : StepHost {
   struct BeforeCall;
   Result<CallReport> call(const CallOrder& order);
   Result<void> before_call(Thread& thread, const CallOrder& order, BeforeCall& before);
+  Result<void> stand_on_way_back(Tid tid, const BeforeCall& before);
+  Result<void> return_to_way_back(Tid tid, const BeforeCall& before);
+  Result<void> give_thread_back(Tid tid, const BeforeCall& before);
   Result<void> enter_call(Thread& thread, const CallOrder& order, const BeforeCall& before);
   std::optional<LoadAddr> quiet_return(std::span<const os::Mapping> maps);
   std::optional<LoadAddr> leave_and_return(std::span<const os::Mapping> maps);
