@@ -169,15 +169,10 @@ Result<NodePtr> Binder::passed_copy(NodePtr argument, const Type* record, const 
     of.push_back(std::move(argument));
     TL_TRY(argument, constructed(record, std::move(of), syntax));
   }
-  if (argument->kind == NodeKind::object && !argument->flag) {
-    TL_TRY(NodePtr destructor, destructor_of(record, syntax));
-    if (destructor) {
-      argument->kids.push_back(std::move(destructor));
-      argument->flag = true;
-    }
-  }
+  TL_TRY(NodePtr destructor, destructor_of(record, syntax));
   auto node = make(NodeKind::temporary, record->pointer_to(), syntax, std::move(argument));
   node->flag = true;
+  if (destructor) node->kids.push_back(std::move(destructor));
   return node;
 }
 

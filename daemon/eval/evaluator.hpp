@@ -33,6 +33,7 @@ struct FrameView {
   std::function<Result<void>(const arch::RegisterFile&)> write_registers;
   std::uint64_t thread_pointer = 0;  // fs base, for TLS
   // Calls a function of the debuggee on the frame's thread; unset: none is called, `no_call` says what to do instead.
+  // Errors: bad_expression, timeout (the function did not return, the thread is as it was); others: no more calls.
   std::function<Result<arch::CallReturn>(const arch::CallFrame&)> call{};
   std::string no_call{};
   Visualizer* visualizers = nullptr;  // nullptr: every value is shown as its members

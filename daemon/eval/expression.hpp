@@ -66,11 +66,11 @@ enum class NodeKind : std::uint8_t {
   same_type_info,   // kids: two of them; flag: !=
   three_way,        // kids already of `operands`; offset: what its type keeps where neither is less nor equal
   exception,        // the one that nobody caught, of the type named by symbol
-  object,           // kids: constructor, its arguments; flag: and at last the destructor, for who passes it by value
+  object,           // kids: constructor, its arguments
   aggregate,        // kids: the values of its fields in order
   text_object,      // kid: string -> a library string that holds it, `bytes` with its pointer to the text at `offset`
   temporary,        // kid: value -> pointer to it; flag: to where it lies, if it lies in memory; in_place: and only so.
-                    // Of a call only
+                    // Of a call only. A second kid: the destructor of what was made to be passed by value
 };
 
 // Where a variable is, by pc: programs that need a frame's registers and its frame base, nothing more of the debug

@@ -41,10 +41,7 @@ Result<Value> Interpreter::dispatch(const Node& node) {
     case NodeKind::constant:
     case NodeKind::string: return computed(node.type, node.bytes);
     case NodeKind::variable: return variable(node);
-    case NodeKind::data_symbol: {
-      TL_TRY(const LoadAddr at, view_.modules->to_load(node.file_address));
-      return in_memory(node.type, at);
-    }
+    case NodeKind::data_symbol: return data_symbol(node);
     case NodeKind::function: return function(node);
     case NodeKind::register_: return register_value(node);
     case NodeKind::member:
@@ -52,18 +49,8 @@ Result<Value> Interpreter::dispatch(const Node& node) {
       TL_TRY(const Value object, run(*node.kids[0]));
       return member_of(view_, object, *node.member);
     }
-    case NodeKind::derived: {
-      TL_TRY(Value part, run(*node.kids[0]));
-      if (part.place != Value::Place::memory)
-        return fail(Errc::not_available, fmt::format("the object is {}", where(part)));
-      return in_memory(node.type, part.address - ByteCount{static_cast<std::uint64_t>(node.offset)});
-    }
-    case NodeKind::follow: {
-      TL_TRY(const Value reference, run(*node.kids[0]));
-      if (const Part* removed = implicit_pointer_at(reference)) return implicit_target(*removed, node.type);
-      TL_TRY(const std::uint64_t at, pointer(reference));
-      return in_memory(node.type, LoadAddr{at});
-    }
+    case NodeKind::derived: return derived(node);
+    case NodeKind::follow: return follow(node);
     case NodeKind::dereference: return dereference(node);
     case NodeKind::address_of:
     case NodeKind::decay: return address_of(node);
@@ -74,27 +61,11 @@ Result<Value> Interpreter::dispatch(const Node& node) {
     case NodeKind::pointer_base:
     case NodeKind::pointer_derived: return pointer_step(node);
     case NodeKind::pointer_offset: return pointer_offset(node);
-    case NodeKind::pointer_difference: {
-      TL_TRY(const Value left, run(*node.kids[0]));
-      TL_TRY(const Value right, run(*node.kids[1]));
-      TL_TRY(const std::uint64_t a, pointer(left));
-      TL_TRY(const std::uint64_t b, pointer(right));
-      const auto bytes = static_cast<std::int64_t>(a - b);
-      return computed(node.type, word_bytes(static_cast<std::uint64_t>(bytes / node.offset)));
-    }
+    case NodeKind::pointer_difference: return pointer_difference(node);
     case NodeKind::unary: return unary(node);
     case NodeKind::binary: return binary(node);
     case NodeKind::compare_text: return compare_text(node);
-    case NodeKind::logical: {
-      TL_TRY(const Value left, run(*node.kids[0]));
-      TL_TRY(const bool first, truth_of(left));
-      bool result = first;
-      if (first == (node.op == Op::logical_and)) {
-        TL_TRY(const Value right, run(*node.kids[1]));
-        TL_TRY(result, truth_of(right));
-      }
-      return truth_value(node.type, result);
-    }
+    case NodeKind::logical: return logical(node);
     case NodeKind::conditional: {
       TL_TRY(const Value condition, run(*node.kids[0]));
       TL_TRY(const bool yes, truth_of(condition));
@@ -122,13 +93,7 @@ Result<Value> Interpreter::dispatch(const Node& node) {
     case NodeKind::aggregate: return aggregate(node);
     case NodeKind::text_object:
     case NodeKind::temporary: return fail(Errc::internal, "a temporary outside of a call");
-    case NodeKind::subject:
-      if (around_.subject == nullptr) return fail(Errc::internal, "there is no object here");
-      {
-        Value subject = *around_.subject;
-        forget_looks(subject);  // they chose the visualiser that this expression is of
-        return subject;
-      }
+    case NodeKind::subject: return subject();
     case NodeKind::slot: return slot(node);
     case NodeKind::inlined: return inlined(node);
     case NodeKind::library: return library(node);
@@ -180,6 +145,15 @@ Result<bool> Interpreter::truth_of(const Value& value) {
 }
 
 // ---- operators
+
+Result<Value> Interpreter::logical(const Node& node) {
+  TL_TRY(const bool first, run_truth(*node.kids[0]));
+  bool result = first;
+  if (first == (node.op == Op::logical_and)) {
+    TL_TRY(result, run_truth(*node.kids[1]));
+  }
+  return truth_value(node.type, result);
+}
 
 Result<Value> Interpreter::unary(const Node& node) {
   TL_TRY(const Value operand, run(*node.kids[0]));
@@ -262,6 +236,13 @@ Result<Value> Interpreter::compare_text(const Node& node) {
 }
 
 // ---- trees within trees
+
+Result<Value> Interpreter::subject() const {
+  if (around_.subject == nullptr) return fail(Errc::internal, "there is no object here");
+  Value subject = *around_.subject;
+  forget_looks(subject);  // they chose the visualiser that this expression is of
+  return subject;
+}
 
 Result<Value> Interpreter::slot(const Node& node) {
   const auto index = static_cast<std::size_t>(node.offset);

@@ -37,6 +37,12 @@ class Interpreter {
   Result<Value> pointer_step(const Node& node);
   Result<Value> dynamic_cast_to(const Node& node);
   Result<Value> pointer_offset(const Node& node);
+  Result<Value> pointer_difference(const Node& node);
+  Result<Value> data_symbol(const Node& node) const;
+  Result<Value> derived(const Node& node);
+  Result<Value> follow(const Node& node);
+  Result<Value> logical(const Node& node);
+  Result<Value> subject() const;
   Result<Value> unary(const Node& node);
   Result<Value> binary(const Node& node);
   Result<Value> compare_text(const Node& node);
@@ -57,21 +63,33 @@ class Interpreter {
   Result<Value> call(const Node& node);
   Result<Callee> callee_of(const Node& node);
   Result<Callee> member_function(const Node& node);
-  // What was made for a call, and ends with it.
-  struct Passed {
-    const Node* destructor = nullptr;
-    LoadAddr object;
+  // What was made to be passed by value: it ends behind the call, or with the attempt, in reverse order.
+  class Copies {
+   public:
+    explicit Copies(Interpreter& of) : of_(of) {}
+    Copies(const Copies&) = delete;
+    ~Copies() { static_cast<void>(end()); }
+    void add(const Node& destructor, LoadAddr object) { made_.push_back({&destructor, object}); }
+    Result<void> end();  // the first error of a destructor
+
+   private:
+    struct Made {
+      const Node* destructor;
+      LoadAddr object;
+    };
+    Interpreter& of_;
+    std::vector<Made> made_;
   };
   struct Called {
     CallPlan plan;
     arch::CallReturn answer;
   };
   Result<void> may_call() const;
-  Result<CallArgument> call_argument(const Node& node, std::vector<Passed>& passed);
-  Result<std::vector<CallArgument>> call_arguments(const Node& node, std::size_t last, std::vector<Passed>& passed);
+  Result<CallArgument> call_argument(const Node& node, Copies& copies);
+  Result<std::vector<CallArgument>> call_arguments(const Node& node, Copies& copies);
   static CallArgument address_argument(std::uint64_t address);
   Result<Called> perform(LoadAddr function, const sym::Type* result, std::span<const CallArgument> arguments);
-  Result<void> destroy(std::span<const Passed> passed);
+  Result<void> destroy(const Node& destructor, LoadAddr object);
   Result<Value> keyed(const Node& node);
   Result<Value> type_info(const Node& node);
   Result<std::uint64_t> type_info_name_at(const Node& node);
@@ -95,6 +113,7 @@ class Interpreter {
   const FrameView& view_;
   Surroundings around_;
   int depth_ = 0;
+  bool thread_lost_ = false;  // by a call: the thread is not where it was, and calls nothing more
 };
 
 }  // namespace trapline::eval

@@ -57,7 +57,7 @@ Result<Interpreter::Callee> Interpreter::callee_of(const Node& node) {
 }
 
 // A value's address, or the bytes that are to get one.
-Result<CallArgument> Interpreter::call_argument(const Node& node, std::vector<Passed>& passed) {
+Result<CallArgument> Interpreter::call_argument(const Node& node, Copies& copies) {
   CallArgument argument{.type = node.type, .bytes = {}, .as_object = false};
   const bool temporary = node.kind == NodeKind::temporary;
   if (const Node& inner = temporary ? *node.kids[0] : node; inner.kind == NodeKind::text_object) {
@@ -71,8 +71,7 @@ Result<CallArgument> Interpreter::call_argument(const Node& node, std::vector<Pa
   if (temporary && node.flag && value.place == Value::Place::memory && value.bit_size == 0) {
     const auto bytes = std::as_bytes(std::span(&value.address.value, 1));
     argument.bytes.assign(bytes.begin(), bytes.end());
-    if (const Node& made = *node.kids[0]; made.kind == NodeKind::object && made.flag)
-      passed.push_back({made.kids.back().get(), value.address});
+    if (node.kids.size() > 1) copies.add(*node.kids[1], value.address);
     return argument;
   }
   if (node.in_place)
@@ -101,12 +100,10 @@ Result<void> Interpreter::may_call() const {
                    view_.no_call.empty() ? "evaluate it in the console or as a watch" : view_.no_call);
 }
 
-// The arguments of `node` from its kid `first` up to `last`.
-Result<std::vector<CallArgument>> Interpreter::call_arguments(const Node& node, std::size_t last,
-                                                              std::vector<Passed>& passed) {
+Result<std::vector<CallArgument>> Interpreter::call_arguments(const Node& node, Copies& copies) {
   std::vector<CallArgument> arguments;
-  for (std::size_t i = 1; i < last; ++i) {
-    TL_TRY(CallArgument argument, call_argument(*node.kids[i], passed));
+  for (std::size_t i = 1; i < node.kids.size(); ++i) {
+    TL_TRY(CallArgument argument, call_argument(*node.kids[i], copies));
     arguments.push_back(std::move(argument));
   }
   return arguments;
@@ -115,8 +112,13 @@ Result<std::vector<CallArgument>> Interpreter::call_arguments(const Node& node, 
 Result<Interpreter::Called> Interpreter::perform(LoadAddr function, const Type* result,
                                                  std::span<const CallArgument> arguments) {
   TL_TRY(CallPlan plan, plan_call(function, result, arguments, search_order(*view_.modules, nullptr)));
-  TL_TRY(arch::CallReturn answer, view_.call(plan.frame));
-  return Called{std::move(plan), std::move(answer)};
+  auto answer = view_.call(plan.frame);
+  if (!answer) {
+    const auto code = answer.error().code;
+    thread_lost_ = code != Errc::bad_expression && code != Errc::timeout;
+    return std::unexpected(std::move(answer).error());
+  }
+  return Called{std::move(plan), *std::move(answer)};
 }
 
 CallArgument Interpreter::address_argument(std::uint64_t address) {
@@ -126,14 +128,21 @@ CallArgument Interpreter::address_argument(std::uint64_t address) {
           .as_object = false};
 }
 
-// What was made to be passed by value ends behind the call, in reverse order.
-Result<void> Interpreter::destroy(std::span<const Passed> passed) {
-  for (auto each = passed.rbegin(); each != passed.rend(); ++each) {
-    TL_TRY(const Value destructor, run(*each->destructor));
-    const std::array<CallArgument, 1> self{address_argument(each->object.value)};
-    TL_TRY_VOID(perform(destructor.address, sym::builtin(sym::Builtin::void_), self));
-  }
+Result<void> Interpreter::destroy(const Node& destructor, LoadAddr object) {
+  TL_TRY(const Value code, run(destructor));
+  const std::array<CallArgument, 1> self{address_argument(object.value)};
+  TL_TRY_VOID(perform(code.address, sym::builtin(sym::Builtin::void_), self));
   return {};
+}
+
+Result<void> Interpreter::Copies::end() {
+  Result<void> all;
+  while (!made_.empty() && !of_.thread_lost_) {
+    const Made last = made_.back();
+    made_.pop_back();
+    if (auto done = of_.destroy(*last.destructor, last.object); !done && all) all = std::move(done);
+  }
+  return all;
 }
 
 // Made in memory of the call's, where it stays until the program goes on.
@@ -143,14 +152,14 @@ Result<Value> Interpreter::object(const Node& node) {
   TL_TRY(const std::uint64_t size, size_of(view_, node.type));
   if (size > largest_argument)
     return fail(Errc::too_large, fmt::format("an object of {} bytes is not made here", size));
-  std::vector<Passed> passed;
-  TL_TRY(auto arguments, call_arguments(node, node.kids.size() - (node.flag ? 1 : 0), passed));
+  Copies copies(*this);
+  TL_TRY(auto arguments, call_arguments(node, copies));
   CallArgument self = address_argument(0);
   self.bytes.assign(static_cast<std::size_t>(size), {});
   self.as_object = true;
   arguments.insert(arguments.begin(), std::move(self));
   TL_TRY(const Called made, perform(constructor.address, sym::builtin(sym::Builtin::void_), arguments));
-  TL_TRY_VOID(destroy(passed));
+  TL_TRY_VOID(copies.end());
   return in_memory(node.type, made.answer.objects + ByteCount{made.plan.placed[0]});
 }
 
@@ -177,8 +186,8 @@ Result<Value> Interpreter::aggregate(const Node& node) {
 Result<Value> Interpreter::call(const Node& node) {
   TL_TRY_VOID(may_call());
   TL_TRY(Callee callee, callee_of(node));
-  std::vector<Passed> passed;
-  TL_TRY(auto arguments, call_arguments(node, node.kids.size(), passed));
+  Copies copies(*this);
+  TL_TRY(auto arguments, call_arguments(node, copies));
   if (callee.self) arguments.insert(arguments.begin(), address_argument(*callee.self));
   if (node.flag) {
     if (arguments.empty() || arguments[0].as_object || arguments[0].bytes.size() != 8)
@@ -198,7 +207,7 @@ Result<Value> Interpreter::call(const Node& node) {
     TL_TRY(bytes,
            result_in_registers(plan.result, static_cast<std::size_t>(result->size().value_or(0)), answer.registers));
   }
-  TL_TRY_VOID(destroy(passed));
+  TL_TRY_VOID(copies.end());
   if (plan.result_in_memory) return in_memory(node.type, answer.objects + ByteCount{plan.result_at});
   return computed(node.type, std::move(bytes));
 }

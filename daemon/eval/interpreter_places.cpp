@@ -66,12 +66,31 @@ Result<Value> Interpreter::register_value(const Node& node) {
   return value;
 }
 
+Result<Value> Interpreter::data_symbol(const Node& node) const {
+  TL_TRY(const LoadAddr at, view_.modules->to_load(node.file_address));
+  return in_memory(node.type, at);
+}
+
 // ---- places
 
 Result<Value> Interpreter::implicit_target(const Part& removed, const Type* type) {
   Value target = variable_value(view_, removed.pointee, sym::type_of(removed.pointee), false);
   if (target.is_problem()) return std::unexpected(target.problem);
   return part_of(target, static_cast<std::uint64_t>(removed.pointee_offset), type);
+}
+
+Result<Value> Interpreter::follow(const Node& node) {
+  TL_TRY(const Value reference, run(*node.kids[0]));
+  if (const Part* removed = implicit_pointer_at(reference)) return implicit_target(*removed, node.type);
+  TL_TRY(const std::uint64_t at, pointer(reference));
+  return in_memory(node.type, LoadAddr{at});
+}
+
+Result<Value> Interpreter::derived(const Node& node) {
+  TL_TRY(const Value part, run(*node.kids[0]));
+  if (part.place != Value::Place::memory)
+    return fail(Errc::not_available, fmt::format("the object is {}", where(part)));
+  return in_memory(node.type, part.address - ByteCount{static_cast<std::uint64_t>(node.offset)});
 }
 
 Result<Value> Interpreter::dereference(const Node& node) {
@@ -171,6 +190,15 @@ Result<Value> Interpreter::pointer_offset(const Node& node) {
   TL_TRY(const std::uint64_t bits, pointer(value));
   const auto bytes = static_cast<std::uint64_t>(steps.integer * node.offset);
   return pointer_value(node.type, node.op == Op::subtract ? bits - bytes : bits + bytes);
+}
+
+Result<Value> Interpreter::pointer_difference(const Node& node) {
+  TL_TRY(const Value left, run(*node.kids[0]));
+  TL_TRY(const Value right, run(*node.kids[1]));
+  TL_TRY(const std::uint64_t a, pointer(left));
+  TL_TRY(const std::uint64_t b, pointer(right));
+  const auto bytes = static_cast<std::int64_t>(a - b);
+  return computed(node.type, word_bytes(static_cast<std::uint64_t>(bytes / node.offset)));
 }
 
 Result<Value> Interpreter::member_pointer(const Node& node) {

@@ -107,21 +107,64 @@ std::optional<sym::Symbol> FrameScope::static_member(const sym::Type* record, co
   return sym::static_member(record, member, modules_);
 }
 
+namespace {
+
+// Constructors and destructors by their kind (Itanium C++ ABI, 5.1.4.3): 0 for what also gives the memory back (D0),
+// which nobody calls for an object on the stack, and for a destructor of which it is not known whether it does; the
+// more, the better for a complete object.
+int fitness(std::string_view linkage, bool destructor) {
+  if (destructor && (linkage.empty() || linkage.ends_with("D0Ev"))) return 0;
+  return linkage.ends_with("D1Ev") || linkage.find("C1E") != linkage.npos ? 2 : 1;
+}
+
+std::string linkage_of(const sym::Module& module, const sym::Function& function) {
+  if (!function.linkage_name.empty()) return function.linkage_name;
+  const auto symbol = module.symbol_at(function.entry);
+  return symbol && symbol->address == function.entry ? symbol->name : "";
+}
+
+// Of a class whose code is in a library without debug information. `name`: with all namespaces.
+std::optional<FileAddr> destructor_symbol(std::span<const sym::Module* const> modules, const std::string& name) {
+  for (const std::string_view kind : {"D1Ev", "D2Ev"})
+    for (const sym::Module* module : modules)
+      for (const sym::ElfSymbol& symbol : module->symbols_named(name))
+        if (symbol.function && symbol.address != 0 && symbol.name.ends_with(kind) &&
+            sym::demangle(symbol.name) == name + "()")
+          return FileAddr{module->id(), symbol.address};
+  return std::nullopt;
+}
+
+// What a name finds may be of a class of that name in another namespace: its `this` tells.
+bool same_parameter(const sym::Parameter& a, const sym::Parameter& b) {
+  if (a.artificial != b.artificial) return false;
+  if (!a.artificial) return same_type(a.type, b.type);
+  const sym::Type *to = a.type->strip()->target(), *other = b.type->strip()->target();
+  return to != nullptr && other != nullptr && same_type(to->strip(), other->strip());
+}
+
+}  // namespace
+
 std::optional<FileAddr> FrameScope::member_code(const std::string& name, const sym::Type* function) const {
   const auto wanted = function->parameters();
-  for (const sym::Module* module : modules_)
+  const bool destructor = name.find("::~") != std::string::npos;
+  std::optional<FileAddr> best;
+  int best_fitness = 0;
+  for (const sym::Module* module : modules_) {
     for (const sym::Function& each : module->functions_named(name)) {
       const sym::Type* type = each.die ? sym::function_type(each.die) : nullptr;
       if (type == nullptr || each.entry == 0) continue;
       const auto have = type->parameters();
       // A constructor of a class with virtual bases has parameters of the compiler's; who asks knows better.
-      const bool same = have.size() == wanted.size() &&
-                        std::ranges::equal(have, wanted, [&](const sym::Parameter& a, const sym::Parameter& b) {
-                          return a.artificial == b.artificial && (a.artificial || same_type(a.type, b.type));
-                        });
-      if (same) return FileAddr{module->id(), each.entry};
+      const bool same = have.size() == wanted.size() && std::ranges::equal(have, wanted, same_parameter);
+      if (!same) continue;
+      if (const int fits = fitness(linkage_of(*module, each), destructor); fits > best_fitness) {
+        best = FileAddr{module->id(), each.entry};
+        best_fitness = fits;
+      }
     }
-  return std::nullopt;
+    if (best) return best;  // another module's class of that name may be another class
+  }
+  return destructor ? destructor_symbol(modules_, name) : std::nullopt;
 }
 
 std::shared_ptr<const VariablePlace> FrameScope::variable_place(const sym::Symbol& variable) const {

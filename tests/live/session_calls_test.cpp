@@ -117,8 +117,22 @@ TEST_CASE("what is passed by value is copied, and its copies end with the call")
     CHECK(text(*live, "by_value(counted)") == "6");
     CHECK(text(*live, "both(counted, 3, counted)") == "636");
     CHECK(text(*live, "by_value(Counted(9))") == "9");
+    CHECK(text(*live, "by_value(made(3))") == "3");
+    CHECK(text(*live, "both(made(1), 2, counted)") == "126");
     CHECK(text(*live, "Counted::alive") == alive);
     CHECK(text(*live, "counted.n") == "5");
+    // The destructor of a complete object, not the one that deletes.
+    CHECK(text(*live, "by_value(polymorphic)") == "6");
+    CHECK(text(*live, "by_value(Polymorphic(9))") == "9");
+    CHECK(text(*live, "Polymorphic::alive") == "1");
+    // Also where the call comes to nothing: a later argument has no value, or the function does not return.
+    for (const char* expression :
+         {"both(counted, *nowhere, counted)", "both(counted, throws(0), made(3))", "throws_with(counted, 1)",
+          "throws_with(made(2), 0)", "crashes_with(counted, nowhere)", "never_with(Counted(1))"}) {
+      CAPTURE(expression);
+      CHECK_FALSE(ask(*live, expression));
+      CHECK(text(*live, "Counted::alive") == alive);
+    }
     // What is made is an object like others: it can be looked into, and passed on.
     const auto made = ask(*live, "Counted(4, 2.5)");
     REQUIRE_MESSAGE(made, (made ? "" : made.error().message));
@@ -129,6 +143,10 @@ TEST_CASE("what is passed by value is copied, and its copies end with the call")
     const auto hover = ask(*live, "Counted(1).n", proto::EvaluateContext::hover);
     REQUIRE_FALSE(hover.has_value());
     CHECK(hover.error().message.find("calls a function") != std::string::npos);
+  }
+  {
+    const auto live = at_here("calls.clang");  // says nothing of where the library's destructor is
+    CHECK(text(*live, "owns(greeting(1))") == text(*live, "string_length(greeting(1))"));
   }
   const auto live = at_here("calls");
   CHECK(text(*live, "owns(\"literal\")") == "7");
