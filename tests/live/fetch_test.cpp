@@ -147,7 +147,8 @@ TEST_CASE(
     CHECK(editor.changed_breakpoint(editor.line_bound)["line"] == mark("run_threads.cpp", "counted"));
     editor.stops_at_the_line();
     // Who looks at modules and frames sees one module, by the id that it had.
-    for (const auto& module : editor.client.ok("modules")["modules"])
+    const auto modules = editor.client.ok("modules");
+    for (const auto& module : modules["modules"])
       if (module["name"] == "run_threads") CHECK(module == after);
     editor.runs_to_its_end();
   }

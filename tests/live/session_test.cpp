@@ -287,12 +287,14 @@ TEST_CASE("a breakpoint in a library that is loaded later is pending, binds with
   CHECK(at_end.pending);
   CHECK(at_end.locations.empty());
   CHECK(live->go_to_exit().code == 3);
-  std::vector<std::size_t> told;
+  // What it says while it is pending may change, too: an index that has come knows better which file was meant.
+  std::vector<std::size_t> told{0};
   for (const auto& event : events_of<proto::BreakpointEvent>(*live))
-    if (event.change == proto::Change::changed && event.breakpoint.id == id)
+    if (event.change == proto::Change::changed && event.breakpoint.id == id &&
+        event.breakpoint.locations.size() != told.back())
       told.push_back(event.breakpoint.locations.size());
-  REQUIRE(told.size() >= 4);
-  CHECK(std::vector(told.begin(), told.begin() + 4) == std::vector<std::size_t>{1, 2, 1, 0});
+  REQUIRE(told.size() >= 5);
+  CHECK(std::vector(told.begin(), told.begin() + 5) == std::vector<std::size_t>{0, 1, 2, 1, 0});
 }
 
 TEST_CASE("breakpoints are set and removed while the program runs") {
