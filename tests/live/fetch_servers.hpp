@@ -58,7 +58,10 @@ class RealServer {
   RealServer(const std::filesystem::path& files, const std::filesystem::path& house) {
     listener_on_any_port(port_);
     std::filesystem::create_directories(house);
-    std::vector<std::string> words{"debuginfod", "-F", "-p", std::to_string(port_), "-d", ":memory:", "-t", "0", files};
+    // Not `:memory:`: that is one connection for scanning and asking, and who asks meanwhile can make a scan lose
+    // files.
+    std::vector<std::string> words{"debuginfod", "-F", "-p", std::to_string(port_), "-d", house / "files.sqlite",
+                                   "-t",         "0",  files};
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
