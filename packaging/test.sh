@@ -126,7 +126,7 @@ if wants sanitize; then
   export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1"
   if configure "$thread_build" -Dbuildtype=plain "-Dcpp_args=-g1 -Wno-tsan" -Db_sanitize=thread -Db_lundef=false -Dbench=false &&
     compile "$thread_build" tests/unit/index/unit_index tests/fixtures/code_shapes tests/fixtures/code_shapes.O2 \
-      tests/fixtures/code_shapes.compressed; then
+      tests/fixtures/code_shapes.compressed tests/fixtures/find_shapes.gcc.5 tests/fixtures/find_shapes.gcc.5.zstd; then
     run_suite "$thread_build" unit sanitize-threads -t 4 index
   else
     failed_step sanitize-threads-build

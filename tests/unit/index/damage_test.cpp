@@ -224,13 +224,18 @@ TEST_CASE("a bus error of what nobody covers ends the process as ever") {
   REQUIRE(child >= 0);
   if (child == 0) {
     ::alarm(20);
-    if (covered.at[Shrunk::page] != 0) ::_exit(1);
-    ::_exit(open.at[Shrunk::page] == 0 ? 2 : 3);
+    if (covered.at[Shrunk::page] != 0) ::_exit(101);
+    ::_exit(open.at[Shrunk::page] == 0 ? 102 : 103);
   }
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  // Sanitizers handle the signal themselves: what was there before us hears of it, and ends the process its own way.
+  CHECK((WIFSIGNALED(status) || (WEXITSTATUS(status) > 0 && WEXITSTATUS(status) < 101)));
+#else
   REQUIRE(WIFSIGNALED(status));
   CHECK(WTERMSIG(status) == SIGBUS);
+#endif
 }
 
 TEST_CASE("slots are used again, and there are enough") {
