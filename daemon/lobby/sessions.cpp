@@ -17,7 +17,7 @@ namespace trapline::lobby {
 namespace {
 
 constexpr std::chrono::seconds shut_down_limit{5};
-constexpr std::chrono::milliseconds spare_after{30};
+constexpr std::chrono::milliseconds spare_after{6};
 
 // How a process of ours ended, for the log; "" for one that was not our child. Reaps it.
 std::string how_it_ended(const SessionLink& link, bool& badly) {
