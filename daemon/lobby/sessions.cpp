@@ -17,7 +17,6 @@ namespace trapline::lobby {
 namespace {
 
 constexpr std::chrono::seconds shut_down_limit{5};
-constexpr std::chrono::milliseconds spare_after{6};
 
 // How a process of ours ended, for the log; "" for one that was not our child. Reaps it.
 std::string how_it_ended(const SessionLink& link, bool& badly) {
@@ -37,7 +36,6 @@ std::string how_it_ended(const SessionLink& link, bool& badly) {
 Sessions::Sessions(asio::io_context& loop, Setup setup)
     : loop_(loop),
       setup_(std::move(setup)),
-      spare_due_(loop),
       limit_(loop),
       guardian_(loop, setup_.folder / "journals",
                 [this](Pid process, std::vector<guard::Recovery> done) { ended(process, done); }) {}
@@ -95,12 +93,8 @@ Result<Sessions::Link> Sessions::take_spare() {
   if (spare_ == nullptr)
     return fail_hint(Errc::connection, "no session process can be started", "the daemon's log says why");
   auto link = std::exchange(spare_, nullptr);
-  // The next one starts a moment later: a launch takes a few milliseconds and should not share its processors with it.
-  // Who comes before starts one at once.
-  spare_due_.expires_after(spare_after);
-  spare_due_.async_wait([this](const asio::error_code& cancelled) {
-    if (!cancelled) spawn_spare();
-  });
+  // The next one starts once this request is on its way: it must not pay for it.
+  asio::post(loop_, [this] { spawn_spare(); });
   link->info.session = next_id();
   if (const auto sent = link->send(
           rpc::house_packet("open", rpc::OpenSession{.session = link->id(), .folder = setup_.folder.string()}));
@@ -228,7 +222,6 @@ void Sessions::ended(Pid process, const std::vector<guard::Recovery>& recoveries
 void Sessions::shut_down(std::function<void()> done) {
   if (shut_ != nullptr) return;
   shut_ = std::move(done);
-  spare_due_.cancel();
   if (spare_ != nullptr) {
     spare_->close();
     ending_.emplace(spare_->process(), spare_);

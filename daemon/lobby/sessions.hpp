@@ -75,7 +75,6 @@ class Sessions {
   std::map<Pid, Link> over_;
   std::uint32_t last_id_ = 0;
   Counters counters_;
-  asio::steady_timer spare_due_;
   asio::steady_timer limit_;
   std::function<void()> shut_;
   Guardian guardian_;  // last: its thread uses what stands above
