@@ -9,24 +9,34 @@
 
 namespace trapline::eval {
 
+bool LiteralSkipper::code(std::size_t& at) {
+  const char c = text_[at];
+  if (quote_ != 0) {
+    if (c == '\\')
+      ++at;
+    else if (c == quote_)
+      quote_ = 0;
+    return false;
+  }
+  // A quote behind a letter or a digit parts the digits of a number (1'000), but for the prefixes of literals.
+  const char before = at == 0 ? ' ' : text_[at - 1];
+  const bool parts_digits =
+      std::isalnum(static_cast<unsigned char>(before)) != 0 && before != 'L' && before != 'u' && before != 'U';
+  if (c == '"' || (c == '\'' && !parts_digits)) {
+    quote_ = c;
+    return false;
+  }
+  return true;
+}
+
 std::size_t closed(std::string_view text, std::size_t open) {
   const char opens = text[open], closes = opens == '(' ? ')' : opens == '[' ? ']' : '}';
   int depth = 0;
-  char quote = 0;
+  LiteralSkipper skipper(text);
   for (std::size_t i = open; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quote != 0) {
-      if (c == '\\')
-        ++i;
-      else if (c == quote)
-        quote = 0;
-    } else if (c == '"' || (c == '\'' && std::isalnum(static_cast<unsigned char>(text[i - 1])) == 0)) {
-      quote = c;  // but for 1'000
-    } else if (c == opens) {
-      ++depth;
-    } else if (c == closes && --depth == 0) {
-      return i + 1;
-    }
+    if (!skipper.code(i)) continue;
+    if (text[i] == opens) ++depth;
+    if (text[i] == closes && --depth == 0) return i + 1;
   }
   return std::string_view::npos;
 }
@@ -177,24 +187,13 @@ struct Reader {
 std::vector<std::size_t> commas(std::string_view text) {
   std::vector<std::size_t> found;
   int depth = 0;
-  char quote = 0;
+  LiteralSkipper skipper(text);
   for (std::size_t i = 0; i < text.size(); ++i) {
+    if (!skipper.code(i)) continue;
     const char c = text[i];
-    if (quote != 0) {
-      if (c == '\\')
-        ++i;
-      else if (c == quote)
-        quote = 0;
-    } else if (c == '"' || (c == '\'' && (i == 0 || std::isalnum(static_cast<unsigned char>(text[i - 1])) == 0 ||
-                                          (text[i - 1] == 'L' || text[i - 1] == 'u' || text[i - 1] == 'U')))) {
-      quote = c;  // a quote within a number parts its digits
-    } else if (c == '(' || c == '[' || c == '{') {
-      ++depth;
-    } else if (c == ')' || c == ']' || c == '}') {
-      --depth;
-    } else if (c == ',' && depth == 0) {
-      found.insert(found.begin(), i);
-    }
+    if (c == '(' || c == '[' || c == '{') ++depth;
+    if (c == ')' || c == ']' || c == '}') --depth;
+    if (c == ',' && depth == 0) found.insert(found.begin(), i);
   }
   return found;
 }

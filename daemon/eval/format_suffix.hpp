@@ -35,6 +35,18 @@ Result<ParsedFormat> parse_format(std::string_view text);
 // `fallback` where `format` says nothing: the session's hex below a suffix's radix.
 Format merged(Format format, const Format& fallback);
 
+// Tells code from what stands in literals, on the way through an expression.
+class LiteralSkipper {
+ public:
+  explicit LiteralSkipper(std::string_view text) : text_(text) {}
+  // Asked for each `at` in turn. False: it belongs to a literal; an escaped character is stepped over with its `\`.
+  bool code(std::size_t& at);
+
+ private:
+  std::string_view text_;
+  char quote_ = 0;
+};
+
 // One past the bracket that closes the one at `open`; npos: none. Brackets of its kind within belong to it, and
 // literals hide what is in them.
 std::size_t closed(std::string_view text, std::size_t open);

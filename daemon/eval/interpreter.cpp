@@ -50,8 +50,8 @@ Result<Value> Interpreter::dispatch(const Node& node) {
       return member_of(view_, object, *node.member);
     }
     case NodeKind::derived: return derived(node);
-    case NodeKind::follow: return follow(node);
-    case NodeKind::dereference: return dereference(node);
+    case NodeKind::follow:
+    case NodeKind::dereference: return follow(node);
     case NodeKind::address_of:
     case NodeKind::decay: return address_of(node);
     case NodeKind::element: return element(node);

@@ -29,7 +29,6 @@ class Interpreter {
   Result<Value> variable(const Node& node);
   Result<Value> function(const Node& node);
   Result<Value> register_value(const Node& node);
-  Result<Value> dereference(const Node& node);
   Result<Value> address_of(const Node& node);
   Result<Value> element(const Node& node);
   Result<Value> convert(const Node& node);

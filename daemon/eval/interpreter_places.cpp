@@ -79,10 +79,11 @@ Result<Value> Interpreter::implicit_target(const Part& removed, const Type* type
   return part_of(target, static_cast<std::uint64_t>(removed.pointee_offset), type);
 }
 
+// Through a reference, or by `*`.
 Result<Value> Interpreter::follow(const Node& node) {
-  TL_TRY(const Value reference, run(*node.kids[0]));
-  if (const Part* removed = implicit_pointer_at(reference)) return implicit_target(*removed, node.type);
-  TL_TRY(const std::uint64_t at, pointer(reference));
+  TL_TRY(const Value to, run(*node.kids[0]));
+  if (const Part* removed = implicit_pointer_at(to)) return implicit_target(*removed, node.type);
+  TL_TRY(const std::uint64_t at, pointer(to));
   return in_memory(node.type, LoadAddr{at});
 }
 
@@ -91,13 +92,6 @@ Result<Value> Interpreter::derived(const Node& node) {
   if (part.place != Value::Place::memory)
     return fail(Errc::not_available, fmt::format("the object is {}", where(part)));
   return in_memory(node.type, part.address - ByteCount{static_cast<std::uint64_t>(node.offset)});
-}
-
-Result<Value> Interpreter::dereference(const Node& node) {
-  TL_TRY(const Value value, run(*node.kids[0]));
-  if (const Part* removed = implicit_pointer_at(value)) return implicit_target(*removed, node.type);
-  TL_TRY(const std::uint64_t at, pointer(value));
-  return in_memory(node.type, LoadAddr{at});
 }
 
 Result<Value> Interpreter::address_of(const Node& node) {

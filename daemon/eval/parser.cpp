@@ -273,21 +273,26 @@ Result<SyntaxPtr> Parser::parenthesised() {
   return postfix_of(finish(std::move(inner)));
 }
 
+// `(type)` where that stands next; nothing is taken where it does not.
+std::optional<TypeSyntax> Parser::type_in_brackets() {
+  if (!peek().is("(")) return std::nullopt;
+  const std::size_t mark = at_;
+  take();
+  if (type_begins()) {
+    auto type = type_name();
+    if (type && accept(")")) return std::move(*type);
+  }
+  at_ = mark;
+  return std::nullopt;
+}
+
 Result<SyntaxPtr> Parser::size_or_alignment() {
   const Token& keyword = take();
   auto node = make(keyword.word("sizeof") ? SyntaxKind::size_of : SyntaxKind::align_of, keyword.at);
   if (peek().is("...")) return fail(Errc::unsupported, "sizeof... needs a parameter pack, and DWARF has none");
-  if (peek().is("(")) {
-    const std::size_t mark = at_;
-    take();
-    if (type_begins()) {
-      auto type = type_name();
-      if (type && accept(")")) {
-        node->type = std::move(*type);
-        return finish(std::move(node));
-      }
-    }
-    at_ = mark;
+  if (auto type = type_in_brackets()) {
+    node->type = std::move(*type);
+    return finish(std::move(node));
   }
   TL_TRY(SyntaxPtr operand, unary());
   node->kids.push_back(std::move(operand));
@@ -296,16 +301,11 @@ Result<SyntaxPtr> Parser::size_or_alignment() {
 
 Result<SyntaxPtr> Parser::type_id() {
   auto node = make(SyntaxKind::type_id, take().at);
-  TL_TRY_VOID(expect("(", "after typeid"));
-  const std::size_t mark = at_;
-  if (type_begins()) {
-    auto type = type_name();
-    if (type && accept(")")) {
-      node->type = std::move(*type);
-      return finish(std::move(node));
-    }
+  if (auto type = type_in_brackets()) {
+    node->type = std::move(*type);
+    return finish(std::move(node));
   }
-  at_ = mark;
+  TL_TRY_VOID(expect("(", "after typeid"));
   TL_TRY(SyntaxPtr operand, expression());
   node->kids.push_back(std::move(operand));
   TL_TRY_VOID(expect(")", "of typeid"));

@@ -51,6 +51,7 @@ class Parser {
   Result<SyntaxPtr> primary();
   Result<SyntaxPtr> parenthesised();
   Result<SyntaxPtr> named_cast(CastStyle style);
+  std::optional<TypeSyntax> type_in_brackets();
   Result<SyntaxPtr> size_or_alignment();
   Result<SyntaxPtr> type_id();
   Result<SyntaxPtr> construct();

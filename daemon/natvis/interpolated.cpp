@@ -1,5 +1,4 @@
 // Expressions with format specifiers, and texts with expressions in braces.
-#include <cctype>
 #include <utility>
 
 #include "daemon/eval/format_suffix.hpp"
@@ -49,30 +48,13 @@ std::optional<std::string> parse_interpolated(std::string_view text, int line, I
       literal += c;
       continue;
     }
-    int depth = 1;
-    std::size_t end = i + 1;
-    char quote = 0;
-    for (; end < text.size(); ++end) {
-      const char e = text[end];
-      if (quote != 0) {
-        if (e == '\\')
-          ++end;
-        else if (e == quote)
-          quote = 0;
-      } else if (e == '"' || (e == '\'' && std::isalnum(static_cast<unsigned char>(text[end - 1])) == 0)) {
-        quote = e;
-      } else if (e == '{') {
-        ++depth;
-      } else if (e == '}' && --depth == 0) {
-        break;
-      }
-    }
-    if (end >= text.size()) return "`{` without `}`; a brace itself is written `{{`";
+    const std::size_t behind = eval::closed(text, i);
+    if (behind == std::string_view::npos) return "`{` without `}`; a brace itself is written `{{`";
     flush();
-    auto expression = std::make_unique<Expression>(parse_expression(text.substr(i + 1, end - i - 1), line));
+    auto expression = std::make_unique<Expression>(parse_expression(text.substr(i + 1, behind - i - 2), line));
     if (expression->empty()) return "`{}` holds no expression";
     out.segments.push_back({{}, std::move(expression)});
-    i = end;
+    i = behind - 1;
   }
   flush();
   return std::nullopt;
